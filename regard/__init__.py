@@ -31,8 +31,10 @@ from regard.errors import (
     Unimplemented,
 )
 from regard.saved import ResultWriter, read_results, write_results
+from regard.values.detections import Box, Detection, DetectResult
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.encodings import (
+    AnswerResult,
     ClassifyResult,
     EncodeResult,
     FilledMask,
@@ -51,14 +53,18 @@ from regard.values.units import Link, OutputWarning, Segment, Span, Token, Word
 
 __all__ = [
     "AccessDenied",
+    "AnswerResult",
     "AsyncClient",
     "AttentionMap",
     "BadResponse",
+    "Box",
     "CallError",
     "Cancelled",
     "ClassifyResult",
     "Client",
     "DeadlineExceeded",
+    "DetectResult",
+    "Detection",
     "DocumentProgress",
     "DocumentStarted",
     "DocumentWarning",

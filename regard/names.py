@@ -15,7 +15,9 @@ Priority = Literal["interactive", "bulk"]
 Risk = Literal["low", "high"]
 RiskKind = Literal["unlikely", "looping", "too_short", "too_long", "copied", "source_unfamiliar", "source_not_covered"]
 Symmetrization = Literal["grow_diag_final_and", "grow_diag", "intersection"]
-Task = Literal["translation", "summarization", "captioning", "encoding", "classification", "mask_filling"]
+Task = Literal[
+    "translation", "summarization", "captioning", "encoding", "classification", "mask_filling", "detection", "answering"
+]
 Truncation = Literal["reject", "truncate", "split_and_join"]
 Unit = Literal["sentence", "passage", "whole"]
 WarningReason = Literal[

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from benchmarks.bulk.bulk_report import BulkReport, Round
-from benchmarks.bulk.run_worker import Ran, Work, sentences
+from benchmarks.bulk.bulk_report import AlignedRound, BulkReport, Round
+from benchmarks.bulk.run_worker import How, Ran, Work, sentences
 from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import Server, serve
 from benchmarks.harness.tables import show
@@ -24,10 +24,13 @@ TIMES_AS_LONG = 10
 @click.command(context_settings={"show_default": True})
 @click.option("--rows", default=5_000, help="Rows of a round's corpus; one corpus has ten times as many.")
 @click.option("--rounds", default=3, help="Rounds, each of many clients, client.map and a corpus.")
+@click.option("--aligned-rounds", default=5, help="Rounds with alignments, each of full batches and client.map.")
 @click.option("--seconds", default=8.0, help="Length of the many clients' load.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
-def main(context: click.Context, rows: int, rounds: int, seconds: float, json_file: Path | None) -> None:
+def main(
+    context: click.Context, rows: int, rounds: int, aligned_rounds: int, seconds: float, json_file: Path | None
+) -> None:
     """Measures corpora against a server of the model everyday. The exit status is 1 if a bound is missed."""
     before = circumstances(context, "benchmarks.bulk")
     flags = ("--log-level=warning",)
@@ -35,11 +38,13 @@ def main(context: click.Context, rows: int, rounds: int, seconds: float, json_fi
         server.wait_until_healthy()
         found = [measure(server, Path(folder), rows, number, seconds) for number in range(rounds)]
         longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows, is_sampled=True)
+        aligned = [measure_aligned(server, rows, number % 2 == 1) for number in range(aligned_rounds)]
     report = BulkReport(
         **before,
         num_rows=rows,
         num_clients=NUM_CLIENTS,
         rounds=tuple(each for each, _ in found),
+        aligned=tuple(aligned),
         peak_mb={rows: max(peak for _, peak in found), TIMES_AS_LONG * rows: longest.peak_mb},
         samples=longest.samples,
         long_rate=round(TIMES_AS_LONG * rows / longest.seconds, 1),
@@ -56,8 +61,7 @@ def measure(server: Server, folder: Path, num_rows: int, number: int, seconds: f
         target=server.target, model=MODEL, language=LANGUAGE, num_clients=NUM_CLIENTS, warmup_s=2.0, duration_s=seconds
     )
     clients = LoadResult.model_validate_json(child("benchmarks.serving.load_generator", load))
-    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=None, num_rows=num_rows)
-    mapped = Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
+    mapped = run_sentences(server, "map", num_rows)
     written = run_corpus(server, folder / f"{number}.jsonl", num_rows)
     rates = (clients.requests_per_s, num_rows / mapped.seconds, num_rows / written.seconds)
     named = dict(zip(("clients", "mapped", "written"), (round(rate, 1) for rate in rates), strict=True))
@@ -70,7 +74,23 @@ def run_corpus(server: Server, path: Path, num_rows: int, *, is_sampled: bool = 
         for number, text in enumerate(sentences(num_rows)):
             file.write(json.dumps({"custom_id": f"{number}", "text": text}) + "\n")
     pid = server.process.pid if is_sampled else None
-    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=path, num_rows=num_rows, server_pid=pid)
+    about = {"target": server.target, "model": MODEL, "language": LANGUAGE, "num_rows": num_rows}
+    work = Work(**about, how="corpus", corpus=path, server_pid=pid)
+    return Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
+
+
+def measure_aligned(server: Server, num_rows: int, map_first: bool) -> AlignedRound:
+    """One round with alignments, in either order."""
+    order: tuple[How, ...] = (
+        ("map_with_alignment", "full_batches") if map_first else ("full_batches", "map_with_alignment")
+    )
+    rates = {how: round(num_rows / run_sentences(server, how, num_rows).seconds, 1) for how in order}
+    return AlignedRound(full_batches=rates["full_batches"], mapped=rates["map_with_alignment"])
+
+
+def run_sentences(server: Server, how: How, num_rows: int) -> Ran:
+    """Runs sentences without files, in a process of its own."""
+    work = Work(target=server.target, model=MODEL, language=LANGUAGE, how=how, num_rows=num_rows)
     return Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
 
 

@@ -32,12 +32,27 @@ class Round(BaseModel):
     written: float
 
 
+class AlignedRound(BaseModel):
+    """The rates of one round with alignments, in sentences per second.
+
+    Attributes:
+        full_batches: of calls that cost the client least and keep the engine full, whose answers are left unread.
+        mapped: of `client.map`, with the weights of each alignment read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    full_batches: float
+    mapped: float
+
+
 class BulkReport(Measurement):
     """All rounds.
 
     Attributes:
         num_rows: of the corpus of each round.
         num_clients: of the many.
+        aligned: rounds with alignments.
         peak_mb: most memory of the client, by rows of the corpus.
         long_rate: sentences per second of the longest corpus.
         samples: of memory while the longest corpus ran.
@@ -47,6 +62,7 @@ class BulkReport(Measurement):
     num_rows: int
     num_clients: int
     rounds: tuple[Round, ...]
+    aligned: tuple[AlignedRound, ...] = ()
     peak_mb: dict[int, float]
     long_rate: float
     samples: tuple[MemorySample, ...] = ()
@@ -72,7 +88,16 @@ class BulkReport(Measurement):
                 f"at most {MAX_GROWTH}",
                 large / small <= MAX_GROWTH,
             ),
+            *self._aligned_verdicts(),
         ]
+
+    def _aligned_verdicts(self) -> list[Verdict]:
+        """The bound of `client.map`; none of a report of an earlier version, which lacks these rounds."""
+        if not self.aligned:
+            return []
+        ratio = Spread.of([each.mapped / each.full_batches for each in self.aligned])
+        what = "rate of client.map over that of full batches, with alignments"
+        return [Verdict(what, ratio.text(), f"at least {MIN_RATIO}", ratio.median >= MIN_RATIO)]
 
     @property
     def is_met(self) -> bool:
@@ -87,6 +112,13 @@ class BulkReport(Measurement):
             (f"corpus of {self.num_rows:,} rows, Parquet", Spread.of([each.written for each in self.rounds])),
             (f"corpus of {max(self.peak_mb):,} rows, Parquet", Spread.of([self.long_rate])),
         )
+        if self.aligned:
+            full, mapped = zip(*((each.full_batches, each.mapped) for each in self.aligned), strict=True)
+            rows = (
+                *rows,
+                ("full batches with alignments, answers unread", Spread.of(full)),
+                ("client.map with alignments, all read", Spread.of(mapped)),
+            )
         rates = Table("sentences per second", ("", "median (range)"), [(name, each.text(".1f")) for name, each in rows])
         bounds = Table("bounds", VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])
         return [rates, *self._memory(), bounds]

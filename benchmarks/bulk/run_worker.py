@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 import regard
+from benchmarks.bulk import full_batches
 from benchmarks.harness.process import resident_mb
 from benchmarks.serving.sentences import SENTENCES
 from regard.bulk.corpus import open_corpus
@@ -23,12 +24,16 @@ TIMEOUT_S = 600.0
 SAMPLE_S = 0.5
 NUM_SAMPLES = 12
 
+How = Literal["corpus", "map", "map_with_alignment", "full_batches"]
+
 
 class Work(BaseModel):
     """What to run.
 
     Attributes:
-        corpus: the file; None runs as many sentences by `client.map`, and keeps no result.
+        how: "corpus" into files, or as many sentences without files: by `client.map`, results dropped; by `client.map`
+            with the alignment, whose weights are read; or in full batches with the alignment, answers left unread.
+        corpus: the file, if it is one.
         num_rows: of the corpus.
         shard_rows: rows of a file of results.
         server_pid: of the server, whose memory is sampled beside that of this process; None takes no samples.
@@ -39,7 +44,8 @@ class Work(BaseModel):
     target: str
     model: str
     language: str
-    corpus: Path | None
+    how: How
+    corpus: Path | None = None
     num_rows: int
     shard_rows: int = 2_000
     server_pid: int | None = None
@@ -112,9 +118,13 @@ def sentences(num_rows: int) -> Iterator[str]:
 def work_of(work: Work) -> Callable[[], int]:
     """The function that runs it, and returns how many rows failed."""
     client = regard.Client(work.target, timeout=TIMEOUT_S)
-    if work.corpus is None:
-        mapped = client.map(sentences(work.num_rows), work.language, model=work.model)
-        return lambda: sum(outcome.error is not None for outcome in mapped)
+    texts = sentences(work.num_rows)
+    if work.how == "full_batches":
+        return full_batches.run(work.target, work.model, work.language, list(texts), TIMEOUT_S)
+    if work.how != "corpus" or work.corpus is None:
+        attention = work.how == "map_with_alignment"
+        mapped = client.map(texts, work.language, model=work.model, attention=attention)
+        return lambda: sum(not _is_read(outcome, attention) for outcome in mapped)
     path = work.corpus
 
     def run_corpus() -> int:
@@ -127,6 +137,13 @@ def work_of(work: Work) -> Callable[[], int]:
         return run(Job(corpus, path.with_suffix(".out"), runner, {}, shards)).num_failed
 
     return run_corpus
+
+
+def _is_read(outcome: regard.Outcome, attention: bool) -> bool:
+    """Whether the outcome has a result, and where the call asks for it an alignment, whose weights are decoded here."""
+    if outcome.result is None:
+        return False
+    return not attention or (outcome.result.alignment is not None and outcome.result.alignment.values.size > 0)
 
 
 def main() -> None:

@@ -14,12 +14,15 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import mapping, requests
+from regard.calls.base_client import BaseClient
 from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
+    DetectOptions,
     DocumentOptions,
     EncodeOptions,
     FillMaskOptions,
@@ -31,15 +34,16 @@ from regard.calls.options import (
     TranslateOptions,
 )
 from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
-from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
+from regard.calls.target import DEFAULT_TARGET, Metadata
 from regard.errors import BadResponse, Cancelled, Unavailable
 from regard.errors.names import check_names
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard.values.detections import DetectResult
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
-from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
+from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image
@@ -49,7 +53,23 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 EventT = TypeVar("EventT", bound=StreamResponse)
 
 
-class AsyncClient:
+class _Connection:
+    """A channel with its stubs; they belong to an event loop."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
+        options = channel_options(target)
+        self.loop = asyncio.get_running_loop()
+        self.channel = (
+            grpc.aio.insecure_channel(target, options)
+            if credentials is None
+            else grpc.aio.secure_channel(target, credentials, options)
+        )
+        self.attention = stubs.AttentionServiceStub(self.channel)
+        self.models = stubs.ModelServiceStub(self.channel)
+        self.glossaries = stubs.GlossaryServiceStub(self.channel)
+
+
+class AsyncClient(BaseClient):
     """Calls a Regard server from an event loop.
 
     Example:
@@ -59,6 +79,9 @@ class AsyncClient:
 
     A call with one input returns its result; a call with a list of inputs returns a list of results in the same order.
     `regard.calls.options` documents the options, `regard.errors` the errors. Many calls may be in flight at once.
+
+    A client may be made outside of an event loop. It belongs to the loop of its first call; when that one is closed, to
+    the loop of the next call.
     """
 
     def __init__(
@@ -80,23 +103,14 @@ class AsyncClient:
         Raises:
             TypeError, ValueError: the target is no "host:port", or another argument is not what it must be.
         """
-        target = checked_target(target)
-        check_credentials(credentials)
-        options = channel_options(target)
-        self._channel = (
-            grpc.aio.insecure_channel(target, options)
-            if credentials is None
-            else grpc.aio.secure_channel(target, credentials, options)
-        )
-        self._timeout = timeout
-        self._metadata = checked_metadata(metadata)
-        self._attention = stubs.AttentionServiceStub(self._channel)
-        self._models = stubs.ModelServiceStub(self._channel)
-        self._glossaries = stubs.GlossaryServiceStub(self._channel)
+        super().__init__(target, timeout=timeout, credentials=credentials, metadata=metadata)
+        self._connection: _Connection | None = None
 
     async def close(self) -> None:
         """Closes the connection and cancels the calls that are in flight."""
-        await self._channel.close()
+        self._is_closed = True
+        if self._connection is not None and not self._connection.loop.is_closed():
+            await self._connection.channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -320,6 +334,27 @@ class AsyncClient:
         return as_answer([ClassifyResult.from_message(each) for each in response.results], is_single)
 
     @overload
+    async def detect(self, images: ImageLike, **options: Unpack[DetectOptions]) -> DetectResult: ...
+    @overload
+    async def detect(
+        self, images: list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> list[DetectResult]: ...
+    async def detect(
+        self, images: ImageLike | list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> DetectResult | list[DetectResult]:
+        """Finds objects in one picture, or several: `result.detections`, with `label`, `score` and `box` each.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these.
+            options: model, labels, top_k, threshold, attention maps, priority and timeout. `attention="alignment"`
+                brings the map of each box, `result.map_of(index)`.
+        """
+        is_single, files = requests.read_images(images)
+        request = requests.detect(files, options)
+        response = await self._call(self._attention.Detect, request, options.get("timeout"))
+        return as_answer([DetectResult.from_message(each) for each in response.results], is_single)
+
+    @overload
     async def fill_mask(self, texts: str, **options: Unpack[FillMaskOptions]) -> FillMaskResult: ...
     @overload
     async def fill_mask(self, texts: Texts, **options: Unpack[FillMaskOptions]) -> list[FillMaskResult]: ...
@@ -336,6 +371,39 @@ class AsyncClient:
         request = requests.fill_mask(many, options)
         response = await self._call(self._attention.FillMask, request, options.get("timeout"))
         return as_answer([FillMaskResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    async def answer(self, images: ImageLike, questions: str, **options: Unpack[AnswerOptions]) -> AnswerResult: ...
+    @overload
+    async def answer(
+        self, images: ImageLike, questions: Texts, **options: Unpack[AnswerOptions]
+    ) -> list[AnswerResult]: ...
+    @overload
+    async def answer(
+        self,
+        images: list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> list[AnswerResult]: ...
+    async def answer(
+        self,
+        images: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> AnswerResult | list[AnswerResult]:
+        """Answers one question about a picture, or several: `result.answer` and `result.labels`.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these; one goes with all questions.
+            questions: a text, or a list of texts; one goes with all pictures.
+            options: model, labels, top_k, threshold, attention maps, truncation, priority and timeout.
+        """
+        is_one_picture, files = requests.read_images(images)
+        is_one_question, texts = requests.as_list(questions)
+        request = requests.answer(files, texts, options)
+        response = await self._call(self._attention.Answer, request, options.get("timeout"))
+        results = [AnswerResult.from_message(each) for each in response.results]
+        return as_answer(results, is_one_picture and is_one_question)
 
     def map(
         self,
@@ -374,7 +442,8 @@ class AsyncClient:
             "captioning": lambda batch: self.caption(batch, **chosen),
         }
         check_names("task", [task], list(calls), ValueError)
-        batches = mapping.batches_of(inputs, batch_size or mapping.BATCH_SIZES[task])
+        size = mapping.BATCH_SIZES[task] if batch_size is None else batch_size
+        batches = mapping.batches_of(inputs, size)
         return mapping.run_async(batches, calls[task], concurrency, ordered, on_progress)
 
     async def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
@@ -457,6 +526,35 @@ class AsyncClient:
     async def delete_glossary(self, name: str, timeout: float | None = None) -> None:
         """Deletes a glossary of the server. Where the server has tokens, it needs the scope "admin"."""
         await self._call(self._glossaries.DeleteGlossary, pb.DeleteGlossaryRequest(name=name), timeout)
+
+    @property
+    def _attention(self) -> "stubs.AttentionServiceAsyncStub":
+        return self._connected().attention
+
+    @property
+    def _models(self) -> "stubs.ModelServiceAsyncStub":
+        return self._connected().models
+
+    @property
+    def _glossaries(self) -> "stubs.GlossaryServiceAsyncStub":
+        return self._connected().glossaries
+
+    def _connected(self) -> _Connection:
+        """The connection of the running event loop.
+
+        Raises:
+            RuntimeError: no event loop runs, the client belongs to another one, or it is closed.
+        """
+        self._check_open()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("AsyncClient is for a running event loop; regard.Client needs none") from None
+        if self._connection is None or self._connection.loop.is_closed():
+            self._connection = _Connection(self._target, self._credentials)
+        if self._connection.loop is not loop:
+            raise RuntimeError("the AsyncClient belongs to another event loop; make one for each")
+        return self._connection
 
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT, timeout: float | None

@@ -68,9 +68,14 @@ _MAX_TIMEOUT_S = 1e9
 """30 years. gRPC adds a timeout to its clock, and a sum that it cannot hold counts as a deadline that has passed."""
 
 
+def checked_timeout(timeout: float) -> float:
+    """A client's timeout in seconds. Raises TypeError if it is no number."""
+    if not isinstance(timeout, numbers.Real) or isinstance(timeout, bool) or math.isnan(timeout):
+        raise TypeError(f"timeout must be a number of seconds; it is {timeout!r}; math.inf is no limit")
+    return float(timeout)
+
+
 def deadline(timeout: float | None, default: float) -> float | None:
     """A call's timeout in seconds as gRPC expects it: `default` for None, and None, no limit, from 30 years on."""
-    chosen = default if timeout is None else timeout
-    if not isinstance(chosen, numbers.Real) or math.isnan(chosen):
-        raise TypeError(f"timeout must be a number of seconds; it is {chosen!r}")
+    chosen = default if timeout is None else checked_timeout(timeout)
     return None if chosen >= _MAX_TIMEOUT_S else chosen

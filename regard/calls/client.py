@@ -10,12 +10,15 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import mapping, requests
+from regard.calls.base_client import BaseClient
 from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
+    DetectOptions,
     DocumentOptions,
     EncodeOptions,
     FillMaskOptions,
@@ -27,15 +30,16 @@ from regard.calls.options import (
     TranslateOptions,
 )
 from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
-from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
+from regard.calls.target import DEFAULT_TARGET, Metadata
 from regard.errors import BadResponse, Cancelled, Unavailable
 from regard.errors.names import check_names
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard.values.detections import DetectResult
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
-from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
+from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image
@@ -45,7 +49,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 EventT = TypeVar("EventT", bound=StreamResponse)
 
 
-class Client:
+class Client(BaseClient):
     """Calls a Regard server.
 
     Example:
@@ -76,22 +80,20 @@ class Client:
         Raises:
             TypeError, ValueError: the target is no "host:port", or another argument is not what it must be.
         """
-        target = checked_target(target)
-        check_credentials(credentials)
-        options = channel_options(target)
+        super().__init__(target, timeout=timeout, credentials=credentials, metadata=metadata)
+        options = channel_options(self._target)
         self._channel = (
-            grpc.insecure_channel(target, options)
+            grpc.insecure_channel(self._target, options)
             if credentials is None
-            else grpc.secure_channel(target, credentials, options)
+            else grpc.secure_channel(self._target, credentials, options)
         )
-        self._timeout = timeout
-        self._metadata = checked_metadata(metadata)
         self._attention = stubs.AttentionServiceStub(self._channel)
         self._models = stubs.ModelServiceStub(self._channel)
         self._glossaries = stubs.GlossaryServiceStub(self._channel)
 
     def close(self) -> None:
         """Closes the connection and cancels the calls that are in flight."""
+        self._is_closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -158,6 +160,7 @@ class Client:
         Arguments are those of `translate_document`. Closing the iterator cancels the call.
         """
         request = translate_document(document, to, options)
+        self._check_open()
         with translated_errors():
             timeout = deadline(options.get("timeout"), math.inf)
             call = self._attention.TranslateDocument(request, timeout=timeout, metadata=self._metadata)
@@ -308,6 +311,27 @@ class Client:
         return as_answer([ClassifyResult.from_message(each) for each in response.results], is_single)
 
     @overload
+    def detect(self, images: ImageLike, **options: Unpack[DetectOptions]) -> DetectResult: ...
+    @overload
+    def detect(
+        self, images: list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> list[DetectResult]: ...
+    def detect(
+        self, images: ImageLike | list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> DetectResult | list[DetectResult]:
+        """Finds objects in one picture, or several: `result.detections`, with `label`, `score` and `box` each.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these.
+            options: model, labels, top_k, threshold, attention maps, priority and timeout. `attention="alignment"`
+                brings the map of each box, `result.map_of(index)`.
+        """
+        is_single, files = requests.read_images(images)
+        request = requests.detect(files, options)
+        response = self._call(self._attention.Detect, request, options.get("timeout"))
+        return as_answer([DetectResult.from_message(each) for each in response.results], is_single)
+
+    @overload
     def fill_mask(self, texts: str, **options: Unpack[FillMaskOptions]) -> FillMaskResult: ...
     @overload
     def fill_mask(self, texts: Texts, **options: Unpack[FillMaskOptions]) -> list[FillMaskResult]: ...
@@ -324,6 +348,37 @@ class Client:
         request = requests.fill_mask(many, options)
         response = self._call(self._attention.FillMask, request, options.get("timeout"))
         return as_answer([FillMaskResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    def answer(self, images: ImageLike, questions: str, **options: Unpack[AnswerOptions]) -> AnswerResult: ...
+    @overload
+    def answer(self, images: ImageLike, questions: Texts, **options: Unpack[AnswerOptions]) -> list[AnswerResult]: ...
+    @overload
+    def answer(
+        self,
+        images: list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> list[AnswerResult]: ...
+    def answer(
+        self,
+        images: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> AnswerResult | list[AnswerResult]:
+        """Answers one question about a picture, or several: `result.answer` and `result.labels`.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these; one goes with all questions.
+            questions: a text, or a list of texts; one goes with all pictures.
+            options: model, labels, top_k, threshold, attention maps, truncation, priority and timeout.
+        """
+        is_one_picture, files = requests.read_images(images)
+        is_one_question, texts = requests.as_list(questions)
+        request = requests.answer(files, texts, options)
+        response = self._call(self._attention.Answer, request, options.get("timeout"))
+        results = [AnswerResult.from_message(each) for each in response.results]
+        return as_answer(results, is_one_picture and is_one_question)
 
     def map(
         self,
@@ -362,7 +417,8 @@ class Client:
             "captioning": lambda batch: self.caption(batch, **chosen),
         }
         check_names("task", [task], list(calls), ValueError)
-        batches = mapping.batches_of(inputs, batch_size or mapping.BATCH_SIZES[task])
+        size = mapping.BATCH_SIZES[task] if batch_size is None else batch_size
+        batches = mapping.batches_of(inputs, size)
         return mapping.run(batches, calls[task], concurrency, ordered, on_progress)
 
     def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
@@ -449,6 +505,7 @@ class Client:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, timeout: float | None
     ) -> ResponseT:
+        self._check_open()
         begin, limit = time.monotonic(), deadline(timeout, self._timeout)
         for pause in (*DRAINING_PAUSES_S, None):
             left = None if limit is None else limit - (time.monotonic() - begin)
@@ -468,6 +525,7 @@ class Client:
         timeout: float | None,
         picture: bytes | None = None,
     ) -> Iterator[Event]:
+        self._check_open()
         begin, limit = time.monotonic(), deadline(timeout, self._timeout)
         has_begun = False
         for pause in (*DRAINING_PAUSES_S, None):

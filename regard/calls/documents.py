@@ -24,6 +24,8 @@ def translate_document(document: DocumentLike, to: str, options: DocumentOptions
     fields: dict[str, object] = {name: options[name] for name in own if options.get(name)}  # type: ignore[literal-required]
     if isinstance(document, bytes | bytearray | memoryview):
         content = bytes(document)
+    elif not isinstance(document, str | PathLike):
+        raise TypeError(f"document must be a file's path or its bytes; it is of type {type(document).__name__}")
     else:
         content = Path(fspath(document)).read_bytes()
         fields.setdefault("file_name", PurePath(fspath(document)).name.encode(errors="replace").decode())

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import numbers
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from regard.calls.requests import checked_several
 from regard.calls.results import Result
 from regard.errors import InvalidArgument, Overloaded, RegardError, ServerFault
 from regard.names import Task
@@ -57,11 +59,11 @@ class Outcome:
 
 def batches_of(inputs: Iterable[Any], size: int) -> Iterator[Batch]:
     """The inputs with their positions, `size` at a time; reads ahead no further than one batch."""
-    if size < 1:
-        raise ValueError(f"batch_size must be at least 1; it is {size}")
-    if isinstance(inputs, str | bytes):
-        raise TypeError(f"map takes many inputs; it got one, of type {type(inputs).__name__}")
-    numbered = enumerate(inputs)
+    several = checked_several(inputs, "map takes a list of inputs, or another iterable")
+    return _batches(enumerate(several), _checked("batch_size", size))
+
+
+def _batches(numbered: Iterator[tuple[int, Any]], size: int) -> Iterator[Batch]:
     while batch := list(itertools.islice(numbered, size)):
         yield batch
 
@@ -84,9 +86,10 @@ def in_flight(
 
     Reads batches as results leave, and no more than twice `concurrency` ahead of them.
     """
+    concurrency = _checked("concurrency", concurrency)
     waiting: deque[Future[R]] = deque()
     batches = iter(batches)
-    with ThreadPoolExecutor(_checked(concurrency), thread_name_prefix="regard-map") as pool:
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="regard-map") as pool:
         try:
             while True:
                 # More batches than calls wait, so that a thread finds its next one at once.
@@ -106,7 +109,7 @@ async def run_async(
     batches: Iterable[Batch], call: AsyncCall, concurrency: int, is_ordered: bool, on_progress: OnMapped | None
 ) -> AsyncIterator[Outcome]:
     """As `run`, in an event loop."""
-    permits = asyncio.Semaphore(_checked(concurrency))
+    permits = asyncio.Semaphore(_checked("concurrency", concurrency))
     waiting: deque[asyncio.Task[list[Outcome]]] = deque()
     batches = iter(batches)
     progress = _Progress(on_progress)
@@ -146,10 +149,13 @@ class _Progress:
             self._on_progress(self._num_done, self._num_failed)
 
 
-def _checked(concurrency: int) -> int:
-    if concurrency < 1:
-        raise ValueError(f"concurrency must be at least 1; it is {concurrency}")
-    return concurrency
+def _checked(name: str, number: int) -> int:
+    """The number of an argument. Raises TypeError if it is no whole number, ValueError if it is less than 1."""
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool):
+        raise TypeError(f"{name} must be a whole number; it is {number!r}")
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1; it is {number}")
+    return int(number)
 
 
 def _move_done_first(waiting: deque[Future[R]]) -> None:

@@ -193,6 +193,27 @@ class ClassifyOptions(EncoderOptions, total=False):
     threshold: float | None
 
 
+class DetectOptions(AttentionOptions, total=False):
+    """Options of detection: which labels to return, how many boxes, and from which score on; and those of any call to
+    a model without a decoder but `truncation`, see `EncoderOptions`.
+    """
+
+    model: str | None
+    labels: Sequence[str] | None
+    top_k: int | None
+    threshold: float | None
+    priority: Priority | None
+    timeout: float | None
+
+
+class AnswerOptions(EncoderOptions, total=False):
+    """Options of answers: also which labels to return, how many of them, and from which probability on."""
+
+    labels: Sequence[str] | None
+    top_k: int | None
+    threshold: float | None
+
+
 class FillMaskOptions(EncoderOptions, total=False):
     """Options of filling masks: also how many pieces to return for each."""
 

@@ -2,7 +2,8 @@
 
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from os import PathLike
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
@@ -10,8 +11,10 @@ from google.protobuf.message import Message
 
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
+    DetectOptions,
     EncodeOptions,
     FillMaskOptions,
     GenerationOptions,
@@ -45,13 +48,22 @@ _PREFIX_OPTIONS = ("target_prefix", "target_prefix_tokens", "prefix_bias")
 _ALIASES = {"beams": "num_beams"}  # the command line's name
 # What other libraries call these options.
 _SYNONYMS = {
+    "beam_size": "num_beams",
+    "beam_width": "num_beams",
+    "do_sample": "temperature",
     "from_language": "source_language",
     "lang": "to",
     "language": "to",
+    "max_decoding_length": "max_new_tokens",
     "max_length": "max_new_tokens",
     "max_tokens": "max_new_tokens",
     "min_length": "min_new_tokens",
     "n": "num_return_sequences",
+    "n_best": "num_return_sequences",
+    "nbest": "num_return_sequences",
+    "num_hypotheses": "num_return_sequences",
+    "output_attentions": "attention",
+    "return_attention": "attention",
     "source": "source_language",
     "source_lang": "source_language",
     "src_lang": "source_language",
@@ -118,11 +130,11 @@ def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignReque
     """The request of Align; the alignment is among its maps."""
     own = {name: options.get(name) for name in ("reverse_model", "symmetrization")}
     others: dict[str, Any] = {name: value for name, value in options.items() if name not in own}
-    kinds = others.get("attention") or ()
-    others["attention"] = ["alignment", *([kinds] if isinstance(kinds, str) else () if kinds is True else kinds)]
     if others.get("words") is None:
         others["words"] = True
-    others["attention"] = list(dict.fromkeys(others["attention"]))
+    violations, kinds = _kinds(others.get("attention") or ())
+    _checked(pb.AlignRequest(), violations)
+    others["attention"] = list(dict.fromkeys(["alignment", *kinds]))
     request = with_options(pb.AlignRequest(), others)
     return set_checked(_with_pairs(request, pairs), target_language=to, **own)
 
@@ -148,6 +160,19 @@ def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequ
     return set_checked(with_options(pb.FillMaskRequest(), others, beside=own), texts=texts, **own)
 
 
+def detect(images: Sequence[bytes], options: DetectOptions) -> pb.DetectRequest:
+    """The request of Detect."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    return set_checked(with_options(pb.DetectRequest(), others, beside=own), images=images, **own)
+
+
+def answer(images: Sequence[bytes], questions: Sequence[str], options: AnswerOptions) -> pb.AnswerRequest:
+    """The request of Answer."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    request = with_options(pb.AnswerRequest(), others, beside=own)
+    return set_checked(request, images=images, questions=questions, **own)
+
+
 def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of a call that others have, and those of its own."""
     own = {name: options.get(name) for name in names}
@@ -160,10 +185,11 @@ def _with_pairs(request: RequestT, pairs: Sequence[Any]) -> RequestT:
     violations: list[FieldViolation] = []
     for index, pair in enumerate(pairs):
         added = target.pairs.add()
-        if isinstance(pair, str | bytes) or not isinstance(pair, Sequence) or len(pair) != 2:
+        sides = list(pair) if _is_several(pair) else []
+        if len(sides) != 2:
             violations.append(FieldViolation(f"pairs[{index}]", "must be two texts, the source and the target"))
         else:
-            violations += _set_fields(added, {"source": pair[0], "target": pair[1]}, f"pairs[{index}].")
+            violations += _set_fields(added, {"source": sides[0], "target": sides[1]}, f"pairs[{index}].")
     return _checked(request, violations)
 
 
@@ -171,9 +197,7 @@ def as_pairs(pairs: object) -> tuple[bool, list[Any]]:
     """Whether the caller passed a single pair of texts, a tuple, and the pairs as a list."""
     if isinstance(pairs, tuple) and len(pairs) == 2 and all(isinstance(text, str) for text in pairs):
         return True, [pairs]
-    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
-        raise TypeError(f"pairs must be a pair of texts or several; they are of type {type(pairs).__name__}")
-    return False, list(pairs)
+    return False, list(checked_several(pairs, "pairs must be a tuple (source, target), or a list of such tuples"))
 
 
 def list_models(task: Task | None) -> pb.ListModelsRequest:
@@ -222,9 +246,29 @@ def as_list(texts: object) -> tuple[bool, list[Any]]:
     """Whether the caller passed a single text, and the texts as a list."""
     if isinstance(texts, str):
         return True, [texts]
-    if isinstance(texts, bytes | Mapping) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be a text, or a list of texts; it is of type {type(texts).__name__}")
-    return False, list(texts)
+    if isinstance(texts, PathLike):
+        raise TypeError(f"texts must be texts, not files; translate_document takes the file {str(texts)!r}")
+    return False, list(checked_several(texts, "texts must be a text, or a list of texts"))
+
+
+def checked_several(values: object, expected: str) -> Iterable[Any]:
+    """The values, if they are several.
+
+    Raises:
+        TypeError: they are one value, or what iterates over other things than its values: a dictionary over its keys, a
+            table over the names of its columns.
+    """
+    if hasattr(values, "columns") and not isinstance(values, str):
+        raise TypeError(f"{expected}; it is a table, of type {type(values).__name__}: pass one of its columns")
+    if not _is_several(values):
+        raise TypeError(f"{expected}; it is of type {type(values).__name__}")
+    return values
+
+
+def _is_several(values: object) -> TypeGuard[Iterable[Any]]:
+    """Whether a value holds others in an order; an array without axes holds one."""
+    single = (str, bytes, bytearray, memoryview, Mapping)
+    return isinstance(values, Iterable) and not isinstance(values, single) and getattr(values, "ndim", 1) != 0
 
 
 def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> tuple[bool, list[bytes]]:
@@ -285,10 +329,10 @@ def _set_text_options(request: Any, given: Mapping[str, Any]) -> list[FieldViola
     violations = _set_fields(request.text_options, fields, "text_options.") if fields else []
     spans = given.get("protected_spans", ())
     path = "text_options.protected_spans"
-    if not isinstance(spans, Iterable):
+    if not _is_several(spans):
         return [*violations, FieldViolation(path, f"must be a list; it is of type {type(spans).__name__}")]
     for index, each in enumerate(spans):
-        numbers_ = tuple(each) if isinstance(each, Iterable) else ()
+        numbers_ = tuple(each) if _is_several(each) else ()
         if len(numbers_) != 3 or not all(map(_is_whole_number, numbers_)):
             description = f"must be (index of the text, start, end), three whole numbers; it is {each!r}"
             violations.append(FieldViolation(f"{path}[{index}]", description))
@@ -300,13 +344,18 @@ def _set_text_options(request: Any, given: Mapping[str, Any]) -> list[FieldViola
 
 def set_terms(request: Any, terms: Any) -> list[FieldViolation]:
     """Sets the terms of a request. Args: terms: a mapping of sources to targets, or several terms."""
+    several = terms.items() if isinstance(terms, Mapping) else terms
+    if not isinstance(terms, Mapping) and not _is_several(terms):
+        expected = 'must be a dictionary such as {"dog": "Hund"}, or a list of pairs or Terms'
+        return [FieldViolation("terms", f"{expected}; it is of type {type(terms).__name__}")]
     violations: list[FieldViolation] = []
-    for index, term in enumerate(terms.items() if isinstance(terms, Mapping) else terms):
+    for index, term in enumerate(several):
         names = ("source", "target", "case_sensitive", "part_of_word")
-        if isinstance(term, str) or not 2 <= len(term) <= len(names):
+        parts = list(term) if _is_several(term) else []
+        if not 2 <= len(parts) <= len(names):
             violations.append(FieldViolation(f"terms[{index}]", "must be a source and a target, or a Term"))
             continue
-        violations += _set_fields(request.terms.add(), dict(zip(names, term, strict=False)), f"terms[{index}].")
+        violations += _set_fields(request.terms.add(), dict(zip(names, parts, strict=False)), f"terms[{index}].")
     return violations
 
 
@@ -315,6 +364,9 @@ def _set_prefixes(request: Any, given: Mapping[str, Any]) -> list[FieldViolation
     texts, tokens = given.get("target_prefix"), given.get("target_prefix_tokens")
     if texts is None and tokens is None:
         return []
+    if texts is not None and not isinstance(texts, str) and not _is_several(texts):
+        description = f"must be a text, or a list with one for each text; it is of type {type(texts).__name__}"
+        return [FieldViolation("target_prefix", description)]
     many = [texts] if texts is None or isinstance(texts, str) else list(texts)
     violations: list[FieldViolation] = []
     for index, text in enumerate(many):
@@ -335,19 +387,30 @@ def _is_whole_number(value: object) -> bool:
 
 def _set_attention(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
     """Sets the fields of an AttentionConfig; none if no kind is chosen, as the other options then have no effect."""
-    chosen, words = given.get("attention", False), given.get("words", False)
-    if not isinstance(chosen, bool | str | Iterable) or isinstance(chosen, bytes | Mapping):
-        description = f"must be True, a kind of map or several kinds; it is of type {type(chosen).__name__}"
-        return [FieldViolation("attention", description)]
+    words = given.get("words", False)
+    violations, kinds = _kinds(given.get("attention", False))
+    if violations:
+        return violations
     if not isinstance(words, bool | np.bool):
         return [FieldViolation("words", f"must be True or False; it is of type {type(words).__name__}")]
-    kinds = ["alignment"] if chosen is True else [chosen] if isinstance(chosen, str) else list(chosen or ())
     if not kinds:
         return []
     fields = {_ATTENTION_FIELDS.get(name, name): given[name] for name in _ATTENTION_OPTIONS if name in given}
     return _set_fields(
         request.attention, fields | {"kinds": kinds, "granularity": "word" if words else "token"}, "attention."
     )
+
+
+def _kinds(chosen: Any) -> tuple[list[FieldViolation], list[Any]]:
+    """What is wrong with the option `attention`, and the kinds that it names."""
+    if isinstance(chosen, bool):
+        return [], ["alignment"] if chosen else []
+    if isinstance(chosen, str):
+        return [], [chosen]
+    if not _is_several(chosen):
+        description = f"must be True, a kind of map or several kinds; it is of type {type(chosen).__name__}"
+        return [FieldViolation("attention", description)], []
+    return [], list(chosen)
 
 
 def set_checked(request: RequestT, **fields: Any) -> RequestT:
@@ -368,8 +431,7 @@ def _set_fields(message: Message, fields: Mapping[str, Any], prefix: str = "") -
         if value is None:
             continue
         field = message.DESCRIPTOR.fields_by_name[name]
-        is_several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
-        if field.is_repeated and not is_several:
+        if field.is_repeated and not _is_several(value):
             description = f"must be a list; it is of type {type(value).__name__}"
             violations.append(FieldViolation(prefix + name, description))
             continue

@@ -13,6 +13,7 @@ Metadata: TypeAlias = Sequence[tuple[str, str]] | Mapping[str, str]
 
 _GRPC_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#]*)")
+_METADATA_NAME = re.compile(r"[a-z0-9_.-]+")
 _HOST = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(:(?P<port>.*))?")
 
 
@@ -57,6 +58,7 @@ def checked_metadata(metadata: Metadata) -> tuple[tuple[str, str], ...]:
 
     Raises:
         TypeError: it is neither.
+        ValueError: HTTP/2 does not take a name or a value.
     """
     pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
     try:
@@ -65,7 +67,20 @@ def checked_metadata(metadata: Metadata) -> tuple[tuple[str, str], ...]:
         checked = ((0, 0),)  # type: ignore[assignment]  # described below
     if not all(isinstance(part, str) for pair in checked for part in pair):
         raise TypeError(f'metadata must be pairs such as ("authorization", "Bearer ..."); it is {metadata!r}')
-    return checked
+    return tuple(_checked_pair(name, value) for name, value in checked)
+
+
+def _checked_pair(name: str, value: str) -> tuple[str, str]:
+    """A pair as HTTP/2 takes it: names in lower case. Values are not shown, as they may be secrets."""
+    name = name.lower()
+    if not _METADATA_NAME.fullmatch(name):
+        raise ValueError(f"metadata has the name {name!r}; names consist of a-z, 0-9, '-', '_' and '.'")
+    if name.endswith("-bin"):
+        raise ValueError(f"metadata has the name {name!r}; names with -bin are for bytes, which are not sent")
+    wrong = next((index for index, character in enumerate(value) if not " " <= character <= "~"), None)
+    if wrong is not None:
+        raise ValueError(f"metadata {name!r} has a value with {value[wrong]!r} at {wrong}; values are printable ASCII")
+    return name, value
 
 
 def check_credentials(credentials: object) -> None:

@@ -1,4 +1,4 @@
-"""`regard encode`, `regard classify` and `regard fill-mask`."""
+"""`regard encode`, `regard classify`, `regard fill-mask` and `regard answer`."""
 
 import functools
 import os
@@ -11,12 +11,12 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from regard.calls.client import Client
-from regard.calls.options import ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
+from regard.calls.options import AnswerOptions, ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
 from regard.cli.options import server_options
 from regard.cli.output import escape, write_line
 from regard.cli.servers import open_server
 from regard.names import AttentionKind, Pooling, Truncation
-from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult, LabelScore
+from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult, LabelScore
 from regard.wire import as_json
 from regard.wire.enums import POOLING
 
@@ -147,6 +147,40 @@ def fill_mask(
     """  # noqa: D301, click's mark for lines to keep
     own = FillMaskOptions(**options, top_k=top_k)
     _run(server, texts, lambda client, many: client.fill_mask(many, **own), _masks, is_json=is_json)
+
+
+@click.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False))
+@click.argument("questions", nargs=-1, required=True, metavar="QUESTION... | -")
+@click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this answer; may be repeated.")
+@click.option("--top-k", type=int, metavar="N", help="How many of the likeliest answers to print; 5 by default.")
+@click.option("--threshold", type=float, metavar="P", help="Only answers with at least this probability.")
+@one_step_options
+def answer(
+    server: Any,
+    options: EncoderOptions,
+    *,
+    is_json: bool,
+    picture: str,
+    questions: tuple[str, ...],
+    labels: tuple[str, ...],
+    top_k: int | None,
+    threshold: float | None,
+) -> None:
+    """Answer questions about a picture; '-' reads a question from each line of standard input.
+
+    \b
+    regard answer photograph.jpg "How many people are there?"
+
+    Prints the likeliest answers to each question on a line, with their probabilities.
+    """  # noqa: D301, click's mark for lines to keep
+    own = AnswerOptions(**options, labels=labels, top_k=top_k, threshold=threshold)
+    file = Path(picture).read_bytes()
+
+    def call(client: Client, many: list[str]) -> list[AnswerResult]:
+        return client.answer(file, many, **own)
+
+    _run(server, questions, call, lambda result: _scores(result.labels), is_json=is_json)
 
 
 def _run(

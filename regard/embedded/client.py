@@ -1,6 +1,7 @@
 """A client with a server of its own."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -54,7 +55,24 @@ def local(*bundles: str | PathLike[str], timeout: float = 60.0, num_workers: int
         RegardError: a model cannot be loaded.
         FileNotFoundError: a path has no bundle.
     """
-    return LocalClient(replace(_choice(bundles), num_workers=num_workers), timeout=timeout)
+    for each in bundles:
+        if not isinstance(each, str | PathLike):
+            raise TypeError(f"bundles are folders or names of models; one is of type {type(each).__name__}")
+    client = LocalClient(replace(_choice(bundles), num_workers=num_workers), timeout=timeout)
+    try:
+        _check_versions(client, [each for each in bundles if isinstance(each, str) and not Path(each).is_dir()])
+    except RegardError:
+        client.close()
+        raise
+    return client
+
+
+def _check_versions(client: LocalClient, names: Sequence[str]) -> None:
+    """Raises RegardError if a name is "everyday@2" and another version of the shipped model serves."""
+    for name, _, version in (each.partition("@") for each in names):
+        there = client.model(name).version
+        if version and version != there:
+            raise RegardError(f"there is no version {version!r} of {name!r}; {name}@{there} is shipped")
 
 
 def _choice(bundles: tuple[str | PathLike[str], ...]) -> ModelChoice:

@@ -63,14 +63,18 @@ def plot_result(result: Output, style: Style | None = None, **options: Unpack[Pl
         options: see `PlotOptions`.
 
     Raises:
-        TypeError: there is no such option.
+        TypeError: there is no such option, or `ax` are no axes.
         ValueError: there is no such style, the result has no such map, layer, head or hypothesis, or the picture is
             missing.
     """
     check_names("option", options, PlotOptions.__annotations__, TypeError)
+    if style in get_args(AttentionKind):
+        raise ValueError(f"there is no style {style!r}, but a kind of map: plot(kind={style!r})")
     check_names("style", [style] if style is not None else [], get_args(Style), ValueError)
-    figure = _plot(result, style, options)
     axes = options.get("ax")
+    if axes is not None and not isinstance(axes, Axes):
+        raise TypeError(f"ax must be axes of a matplotlib figure; it is of type {type(axes).__name__}")
+    figure = _plot(result, style, options)
     return figure if axes is None else draw_into(axes, figure)
 
 
@@ -184,8 +188,10 @@ def _choose_map(
     chosen = kind if kind is not None else next((each for each in kinds if each in maps), None)
     found = None if chosen is None else result.find_map(chosen, index)
     if found is None:
-        has = ", ".join(maps) or "none; the call has to ask for them (attention=True)"
-        raise ValueError(f"the result has no map{f' of the kind {kind!r}' if kind else ''}; it has {has}")
+        has = f"it has {', '.join(maps)}" if maps else "it has no map"
+        asked = f"attention={kind!r}" if kind else "attention=True"
+        wanted = f"map of the kind {kind!r}" if kind else "map to draw"
+        raise ValueError(f"the result has no {wanted}; {has}; the call has to set {asked}")
     return hypothesis, found
 
 

@@ -1,5 +1,6 @@
 """Writes results to a file as they arrive. The file gets its name when it is whole."""
 
+import errno
 import io
 import zipfile
 from collections.abc import Callable, Iterable
@@ -60,6 +61,8 @@ class ResultWriter:
         self._path = Path(path)
         if self._path.suffix.lower() not in ENDINGS:
             raise ValueError(f"results are written to files that end in {', '.join(ENDINGS)}; it is {str(path)!r}")
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(self._path.parent))
         self._partial = partial_of(self._path)
         make = ENDINGS[self._path.suffix.lower()]
         alignments = AlignmentFormat(encoding, top_k)

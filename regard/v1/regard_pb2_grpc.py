@@ -109,6 +109,16 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
                 _registered_method=True)
+        self.Detect = channel.unary_unary(
+                '/regard.v1.AttentionService/Detect',
+                request_serializer=regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
+                _registered_method=True)
+        self.Answer = channel.unary_unary(
+                '/regard.v1.AttentionService/Answer',
+                request_serializer=regard_dot_v1_dot_regard__pb2.AnswerRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.AnswerResponse.FromString,
+                _registered_method=True)
 
 
 class AttentionServiceServicer:
@@ -225,6 +235,23 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Detect(self, request, context):
+        """Finds objects in pictures: their boxes, with labels and scores. A picture without any is answered with none.
+        INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Answer(self, request, context):
+        """Answers questions about pictures, with one of the model's labels.
+        INVALID_ARGUMENT also if there is no question, a question has more tokens than the model takes, a label is none of
+        the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -287,6 +314,16 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.FillMask,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.SerializeToString,
+            ),
+            'Detect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detect,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.DetectRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.DetectResponse.SerializeToString,
+            ),
+            'Answer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Answer,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.AnswerRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.AnswerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -628,6 +665,60 @@ class AttentionService:
             '/regard.v1.AttentionService/FillMask',
             regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Detect',
+            regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Answer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Answer',
+            regard_dot_v1_dot_regard__pb2.AnswerRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.AnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -21,9 +21,9 @@ class ReadInput:
     """An input as a model without a decoder read it.
 
     Attributes:
-        source_tokens: the axes of the maps; empty in calls that need no tokens, and for pictures.
+        source_tokens: the axes of the maps; empty in calls that need no tokens, and for pictures without a question.
         source_words: the axes if the call asks for words, otherwise empty.
-        image_grid: for pictures, where the axes lie on the picture.
+        image_grid: for pictures, where the axes lie on the picture; behind a question's tokens (or words).
         truncated, num_truncated_tokens: whether the end of the text was cut off, and how many tokens.
         num_tokens: how many were read, special ones included; of pictures, positions.
         attention: the maps that the call asks for.
@@ -179,6 +179,82 @@ class ClassifyResult:
 
 def _read_labels(messages: Iterable[pb.LabelScore]) -> tuple[LabelScore, ...]:
     return tuple(LabelScore(each.label, each.probability) for each in messages)
+
+
+@dataclass(frozen=True)
+class AnswerResult:
+    """The answer to a question about a picture.
+
+    Attributes:
+        answer: the likeliest label; "" if none reaches the threshold.
+        labels: with their probabilities, likeliest first.
+        input: question and picture as the model read them. The axes of its maps are the question's tokens (or words),
+            then the picture's positions.
+    """
+
+    answer: str
+    labels: tuple[LabelScore, ...]
+    input: ReadInput
+    message: pb.AnswerResult = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<AnswerResult {shortened(self.answer)!r} {self.input}>"
+
+    def question_over_picture(self, values: Float32Array) -> Float32Array:
+        """The part of a map that shows where on the picture each of the question's units looks.
+
+        Args:
+            values: float32 [..., source, source], of a map, or of a layer or head of it.
+
+        Returns:
+            float32 [..., units of the question, rows, columns]. Raises ValueError for values of other axes.
+        """
+        first, grid = self._axes(values)
+        num_units = len(self.input.source_words or self.input.source_tokens)
+        part = values[..., :num_units, first : first + grid.rows * grid.columns]
+        return part.reshape(*part.shape[:-1], grid.rows, grid.columns)
+
+    def picture_over_question(self, values: Float32Array) -> Float32Array:
+        """The part of a map that shows which of the question's units each part of the picture looks at.
+
+        Args:
+            values: as of `question_over_picture`.
+
+        Returns:
+            float32 [..., rows, columns, units of the question]. Raises ValueError for values of other axes.
+        """
+        first, grid = self._axes(values)
+        num_units = len(self.input.source_words or self.input.source_tokens)
+        part = values[..., first : first + grid.rows * grid.columns, :num_units]
+        return part.reshape(*part.shape[:-2], grid.rows, grid.columns, num_units)
+
+    def _axes(self, values: Float32Array) -> tuple[int, ImageGrid]:
+        """The grid's first position, and the grid."""
+        grid = self.input.image_grid
+        if grid is None:
+            raise ValueError("this result has no picture")
+        end = grid.first_position + grid.rows * grid.columns
+        if values.shape[-2:] != (end, end):
+            raise ValueError(f"a map of this result ends in axes of {end} x {end}; these are {values.shape[-2:]}")
+        return grid.first_position, grid
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object: the proto's field names, maps as nested lists."""
+        return as_json.to_dict(self.message)
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return as_json.to_json(self.message)
+
+    @classmethod
+    def from_message(cls, message: pb.AnswerResult) -> "AnswerResult":
+        """Reads an AnswerResult of the API."""
+        return cls(
+            answer=message.answer,
+            labels=_read_labels(message.labels),
+            input=ReadInput.from_message(message.input),
+            message=message,
+        )
 
 
 @dataclass(frozen=True)

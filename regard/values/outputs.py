@@ -1,12 +1,14 @@
 """What a model made of one input: hypotheses, and how it read the source."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 from regard.errors.names import check_names
 from regard.names import AttentionKind, FinishReason, Risk
 from regard.v1 import regard_pb2 as pb
 from regard.values.maps import AttentionMap, described, read_maps, whole_map
+from regard.values.read_later import ReadLater
 from regard.values.units import (
     Link,
     OutputWarning,
@@ -30,7 +32,7 @@ _MAX_SHOWN = 80  # characters of a text in a repr
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class Hypothesis(ReadLater):
     """One candidate output.
 
     Attributes:
@@ -65,6 +67,23 @@ class Hypothesis:
     source_share: tuple[float, ...]
     message: pb.Hypothesis = field(repr=False, compare=False)
 
+    _readers: ClassVar[Mapping[str, Callable[[pb.Hypothesis], Any]]] = {
+        "text": lambda m: m.text,
+        "tokens": lambda m: tuple(map(read_target_token, m.tokens)),
+        "words": lambda m: read_words(m.words),
+        "score": lambda m: m.score,
+        "finish_reason": lambda m: enums.FINISH_REASON.name_if_known(m.finish_reason),
+        "attention": lambda m: read_maps(m.attention),
+        "links": lambda m: tuple(Link(link.source, link.target) for link in m.links),
+        "pharaoh": lambda m: m.pharaoh,
+        "entropy": lambda m: tuple(m.entropy),
+        "coverage": lambda m: tuple(m.coverage),
+        "source_coverage": lambda m: tuple(m.source_coverage),
+        "mean_logprob": lambda m: m.mean_logprob,
+        "word_confidences": lambda m: read_word_confidences(m.word_confidences),
+        "source_share": lambda m: tuple(m.source_share),
+    }
+
     def __repr__(self) -> str:
         return f"<Hypothesis {shortened(self.text)!r} score {self.score:.3f}{described(self.attention)}>"
 
@@ -87,23 +106,7 @@ class Hypothesis:
     @classmethod
     def from_message(cls, message: pb.Hypothesis) -> "Hypothesis":
         """Reads a Hypothesis of the API."""
-        return cls(
-            text=message.text,
-            tokens=tuple(read_target_token(token) for token in message.tokens),
-            words=read_words(message.words),
-            score=message.score,
-            finish_reason=cast(FinishReason, enums.FINISH_REASON.name_if_known(message.finish_reason)),
-            attention=read_maps(message.attention),
-            links=tuple(Link(link.source, link.target) for link in message.links),
-            pharaoh=message.pharaoh,
-            entropy=tuple(message.entropy),
-            coverage=tuple(message.coverage),
-            source_coverage=tuple(message.source_coverage),
-            mean_logprob=message.mean_logprob,
-            word_confidences=read_word_confidences(message.word_confidences),
-            source_share=tuple(message.source_share),
-            message=message,
-        )
+        return cls._of(message)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Timings:
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(ReadLater):
     """What a model made of one input. Keeps the message that it was read from.
 
     Attributes:
@@ -189,6 +192,27 @@ class Output:
     risk_score: float
     message: pb.Result = field(repr=False, compare=False)
     picture: ImageLike | None = field(default=None, repr=False, compare=False)
+
+    _readers: ClassVar[Mapping[str, Callable[[pb.Result], Any]]] = {
+        "hypotheses": lambda m: tuple(map(Hypothesis.from_message, m.hypotheses)),
+        "source_tokens": lambda m: read_source_tokens(m.source_tokens),
+        "source_words": lambda m: read_words(m.source_words),
+        "source_attention": lambda m: read_maps(m.source_attention),
+        "image_grid": lambda m: ImageGrid.from_message(m.image_grid) if m.HasField("image_grid") else None,
+        "truncated": lambda m: m.truncated,
+        "num_truncated_tokens": lambda m: m.num_truncated_tokens,
+        "num_parts": lambda m: m.num_parts,
+        "model": lambda m: m.model,
+        "model_version": lambda m: m.model_version,
+        "timings": lambda m: Timings(m.timings.queue_ms, m.timings.encode_ms, m.timings.decode_ms),
+        "segments": lambda m: read_segments(m.segments),
+        "warnings": lambda m: read_warnings(m.warnings),
+        "detected_language": lambda m: m.detected_language,
+        "language_confidence": lambda m: m.language_confidence,
+        "risk": lambda m: enums.RISK.name_if_known(m.risk),
+        "risk_reasons": lambda m: read_risk_reasons(m.risk_reasons),
+        "risk_score": lambda m: m.risk_score,
+    }
 
     def __repr__(self) -> str:
         others = f" and {len(self.hypotheses) - 1} more" if len(self.hypotheses) > 1 else ""
@@ -235,29 +259,7 @@ class Output:
     @classmethod
     def from_message(cls, message: pb.Result, picture: ImageLike | None = None) -> Self:
         """Reads a Result of the API; `picture` is the one that was captioned."""
-        times = message.timings
-        return cls(
-            hypotheses=tuple(Hypothesis.from_message(each) for each in message.hypotheses),
-            source_tokens=read_source_tokens(message.source_tokens),
-            source_words=read_words(message.source_words),
-            source_attention=read_maps(message.source_attention),
-            image_grid=ImageGrid.from_message(message.image_grid) if message.HasField("image_grid") else None,
-            truncated=message.truncated,
-            num_truncated_tokens=message.num_truncated_tokens,
-            num_parts=message.num_parts,
-            model=message.model,
-            model_version=message.model_version,
-            timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
-            segments=read_segments(message.segments),
-            warnings=read_warnings(message.warnings),
-            detected_language=message.detected_language,
-            language_confidence=message.language_confidence,
-            risk=enums.RISK.name_if_known(message.risk),
-            risk_reasons=read_risk_reasons(message.risk_reasons),
-            risk_score=message.risk_score,
-            message=message,
-            picture=picture,
-        )
+        return cls._of(message, picture=picture)
 
 
 def shortened(text: str) -> str:

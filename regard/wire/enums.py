@@ -137,6 +137,8 @@ TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
         pb.TASK_ENCODING: "encoding",
         pb.TASK_CLASSIFICATION: "classification",
         pb.TASK_MASK_FILLING: "mask_filling",
+        pb.TASK_DETECTION: "detection",
+        pb.TASK_ANSWERING: "answering",
     },
 )
 TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(

@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from regard.calls.results import Result
 from regard.html import save
 from regard.v1 import regard_pb2 as pb
 from regard.wire.encoding import decode
+from regard_export.cli.commands import export_command
 from tests.integration.fake_regard import encode_map
 from tests.system.served import served
+from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier
 from tests.unit.regard.sample_results import caption_result, message_map, rows, text_result
 
 HERE = Path(__file__).parent
@@ -152,6 +155,30 @@ def test_the_playground(name: str, server_url: str, screenshots: Path, tmp_path:
     pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     Image.fromarray(pixels).resize((384, 288)).save(tmp_path / "picture.jpg")
     run_tests(f"{name}.test.mjs", screenshots, SERVER_URL=server_url, PAGES=str(tmp_path), PYTHON=sys.executable)
+
+
+@pytest.fixture(scope="module")
+def one_step_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with small models that answer in one step."""
+    root = tmp_path_factory.mktemp("one_step")
+    write_encoder(root / "checkpoints" / "labels", "bert", "ForSequenceClassification")
+    write_encoder(root / "checkpoints" / "tokens", "bert", "ForTokenClassification")
+    write_encoder(root / "checkpoints" / "masks", "roberta", "ForMaskedLM")
+    write_encoder(root / "checkpoints" / "vectors", "bert")
+    write_picture_classifier(root / "checkpoints" / "pictures", "vit")
+    for folder in sorted((root / "checkpoints").iterdir()):
+        options = ["-o", str(root / "models" / folder.name), "--precision", "float32"]
+        done = CliRunner().invoke(export_command, [str(folder), *options])
+        assert done.exit_code == 0, done.output
+    with served("--model-directories", str(root / "models"), "--default-models", "classification=labels") as server:
+        yield f"http://127.0.0.1:{server.http_port}/"
+
+
+def test_the_playground_for_models_of_one_step(one_step_url: str, screenshots: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    Image.fromarray(pixels).resize((384, 288)).save(tmp_path / "picture.jpg")
+    environment = {"SERVER_URL": one_step_url, "PAGES": str(tmp_path), "PYTHON": sys.executable}
+    run_tests("one_step.test.mjs", screenshots, **environment)
 
 
 def test_the_scripts_types() -> None:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-WATCHED = ["regard_service", "regard_models", "google.protobuf.json_format", "opentelemetry.trace", "PIL"]
+WATCHED = [
+    *("regard_service", "regard_models", "google.protobuf.json_format", "opentelemetry.trace", "PIL"),
+    *("regard_export.checkpoints", "regard_export.families", "yaml", "zipfile", "numpy.lib.format"),
+]
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     options.add_argument("parser", choices=parsers.PARSERS)
     options.add_argument("--seconds", type=int, default=600)
     options.add_argument("--slowest", type=int, default=20, help="seconds by the clock that an input may take")
+    options.add_argument("--longest", type=int, default=8192, help="bytes of an input")
     options.add_argument(
         "--corpus", type=Path, default=Path("fuzz-corpus"), help="where inputs that reach more are kept"
     )
@@ -33,8 +37,9 @@ def main() -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for position, seed in enumerate(seeds.of(given.parser)):
         (corpus / f"seed-{position}").write_bytes(seed)
-    arguments = [f"-max_total_time={given.seconds}", "-max_len=8192", "-rss_limit_mb=3000", f"-timeout={given.slowest}"]
-    atheris.Setup([sys.argv[0], *arguments, str(corpus)], parsers.PARSERS[given.parser])
+    arguments = [f"-max_total_time={given.seconds}", f"-max_len={given.longest}", "-rss_limit_mb=3000"]
+    arguments += [f"-timeout={given.slowest}", str(corpus)]
+    atheris.Setup([sys.argv[0], *arguments], parsers.PARSERS[given.parser])
     atheris.Fuzz()
 
 

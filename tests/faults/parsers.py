@@ -44,6 +44,7 @@ from regard_service.rpc.layers.request_log import RequestLogLayer
 from regard_service.rpc.layers.tracing import TracingLayer
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.limits import CallLimits
+from tests.faults.model_parsers import MODEL_PARSERS
 from tests.toys import write_summarizer
 
 SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))
@@ -127,6 +128,7 @@ PARSERS: dict[str, Callable[[bytes], None]] = {
     "text": read_text,
     "http": read_http,
     "headers": read_headers,
+    **MODEL_PARSERS,
 }
 
 

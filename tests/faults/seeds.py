@@ -7,6 +7,7 @@ from PIL import Image
 from regard.v1 import regard_pb2 as pb
 from regard_service.open_inference import open_inference_pb2 as v2
 from tests.faults import parsers
+from tests.faults.model_parsers import MODEL_SEEDS
 
 DEEP = 20_000
 
@@ -20,6 +21,7 @@ def of(parser: str) -> list[bytes]:
         "text": _texts,
         "http": _bodies,
         "headers": _headers,
+        **MODEL_SEEDS,
     }
     return makers[parser]()
 

@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from tests.faults import parsers, seeds
 
-NUM_EXAMPLES = {"manifest": 150, "image": 300, "message": 500, "text": 200, "http": 300, "headers": 300}
+NUM_EXAMPLES = {
+    "manifest": 150,
+    "image": 300,
+    "message": 500,
+    "text": 200,
+    "http": 300,
+    "headers": 300,
+    "marian": 200,
+    "marian-npz": 150,
+    "lexicon": 150,
+    "student-settings": 50,
+    "ctranslate2": 150,
+    "argos-package": 50,
+}
 INSERTS = (b"", b"\0", b"\xff", b'"', b"\\ud800", b"-1", b"1e999", b"\xed\xa0\x80", b"[" * 2000, b"\xff\xff\xff\x7f")
 
 Edit = tuple[float, int, bytes]

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -425,6 +424,16 @@ def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:
         wait_until(has_no_slots)
 
 
+def unread_bytes(port: int) -> int:
+    """Bytes that the kernel holds for the server in connections to a port, until the server reads them."""
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
+    return sum(
+        int(queues.split(":")[1], 16)
+        for _, local, _, state, queues, *_ in lines
+        if local.endswith(f":{port:04X}") and state != "0A"
+    )
+
+
 HELD = """
 import signal, sys, time
 from pathlib import Path
@@ -450,13 +459,14 @@ def test_calls_beside_a_flood_that_waits_to_be_accepted_are_not_lost(tmp_path: P
             connection = stack.enter_context(closing(RawConnection(server.grpc_port)))
             for _ in range(50):
                 connection.call(b"/grpc.health.v1.Health/Watch")
-        time.sleep(0.5)  # gRPC's threads queue them; on a slow machine fewer, which cannot fail the test
+        wait_until(lambda: not unread_bytes(server.grpc_port))  # gRPC's threads have queued them
         request, calls = pb.TranslateRequest(texts=["Hello."], target_language="de"), []
         for _ in range(20):
             options = [("grpc.use_local_subchannel_pool", 1)]
             channel = stack.enter_context(grpc.insecure_channel(server.target, options))
+            grpc.channel_ready_future(channel).result(PATIENCE_S)
             calls.append(stubs.AttentionServiceStub(channel).Translate.future(request, timeout=PATIENCE_S))
-        time.sleep(0.5)  # a full queue refuses these; on a slow machine they arrive later, and must be answered too
+        wait_until(lambda: not unread_bytes(server.grpc_port))  # a full queue would have refused them
         flag.unlink()
         assert {each.code() for each in calls} == {grpc.StatusCode.OK}
 

@@ -311,3 +311,42 @@ async def test_the_async_client_raises_the_same(server: FakeServer) -> None:
         assert len(caught.value.violations) == 2
         with pytest.raises(regard.DeadlineExceeded):
             await client.translate("wait", to="de", timeout=0.1)
+
+
+def test_an_asyncio_client_may_be_made_before_its_event_loop_and_outlive_it(server: FakeServer) -> None:
+    client = regard.AsyncClient(server.target)
+    assert [asyncio.run(_text(client)) for _ in range(2)] == ["A", "A"]
+    with pytest.raises(RuntimeError, match=r"AsyncClient is for a running event loop; regard.Client needs none"):
+        client.stream_translate("a", to="de")
+    asyncio.run(client.close())
+
+
+async def _text(client: regard.AsyncClient) -> str:
+    return (await client.translate("a", to="de")).text
+
+
+async def test_an_asyncio_client_belongs_to_one_running_loop(server: FakeServer) -> None:
+    async with regard.AsyncClient(server.target) as client:
+        assert await _text(client) == "A"
+        with pytest.raises(RuntimeError, match="belongs to another event loop; make one for each"):
+            await asyncio.to_thread(asyncio.run, _text(client))
+        assert await _text(client) == "A"
+
+
+async def test_a_closed_client_says_so(server: FakeServer) -> None:
+    client, other = regard.Client(server.target), regard.AsyncClient(server.target)
+    client.close()
+    await other.close()
+    await other.close()
+    calls: list[Any] = [
+        lambda: client.translate("a", to="de"),
+        lambda: list(client.stream_translate("a", to="de")),
+        lambda: client.translate_document(b"a", "de", media_type="text"),
+        lambda: list(client.map(["a"], "de")),
+        lambda: other.stream_translate("a", to="de"),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="is closed; make another one"):
+            call()
+    with pytest.raises(RuntimeError, match="is closed; make another one"):
+        await other.translate("a", to="de")

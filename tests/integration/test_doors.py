@@ -9,6 +9,7 @@ from regard_service.http.doors.door import Door
 from regard_service.http.doors.hugging_face.door import HUGGING_FACE
 from regard_service.http.doors.hugging_face.generation import PARAMETERS
 from regard_service.http.doors.libretranslate.door import LIBRETRANSLATE
+from regard_service.http.doors.openai.door import OPENAI
 from tests.documented_calls import documented_calls, documented_names
 from tests.integration.test_http_api import call
 from tests.integration.test_servicers import running
@@ -32,7 +33,10 @@ async def test_the_document_describes_every_call_and_no_other(door: Door) -> Non
     }
 
 
-@pytest.mark.parametrize(("door", "page"), [(LIBRETRANSLATE, "libretranslate.md"), (HUGGING_FACE, "hugging-face.md")])
+@pytest.mark.parametrize(
+    ("door", "page"),
+    [(LIBRETRANSLATE, "libretranslate.md"), (HUGGING_FACE, "hugging-face.md"), (OPENAI, "openai.md")],
+)
 async def test_the_documented_calls_are_those_that_are_answered(door: Door, page: str) -> None:
     documented = documented_calls(page)
     supported = {each for each, is_supported in documented.items() if is_supported}

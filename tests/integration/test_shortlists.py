@@ -1,5 +1,6 @@
 """A student with a shortlist over a real port: its words alone, the same alone and among others, switched off."""
 
+import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,15 +9,19 @@ import numpy as np
 import pytest
 
 import regard
+from regard_export.checkpoints.any_model import as_writer
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.exporting.export import export
 from regard_export.exporting.options import ExportOptions
+from regard_export.exporting.shortlist_choice import choose_shortlist
 from regard_export.families.loading import load_source_model
 from regard_service.app.settings import Settings
 from regard_service.bundle import Bundle
 from regard_service.generation import Generation
 from tests.integration.conftest import running
+from tests.unit.export.family_checkpoints import write_family
 from tests.unit.export.student_checkpoints import write_student
 from tests.waiting import PATIENCE_S
 
@@ -108,3 +113,37 @@ def test_terms_may_be_of_words_that_the_shortlist_lacks(client: regard.Client, b
     assert term in result.text
     source = [token.id for token in result.source_tokens]
     assert not set(_tokens(result)) <= set(VariantEngine(bundle, "int8").allowed_words(source).tolist())
+
+
+@pytest.fixture(scope="module")
+def forced(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model whose target languages force the first token, with a list learned from a few texts."""
+    folder = tmp_path_factory.mktemp("forced")
+    with gzip.open(folder / "train.en.gz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(EXAMPLE_SENTENCES))
+    loaded = load_source_model(write_family(folder / "m2m", "m2m_100"), LoadOptions(languages=(("en", "fr"),)))
+    model, training = choose_shortlist(loaded, "learned", folder)
+    options = ExportOptions("forced", "1", ("int8",), {}, training=training)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+        patch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
+        patch.setattr("regard_export.tuning.learned_shortlists.NUM_FREQUENT", 2)
+        patch.setattr("regard_export.tuning.learned_shortlists.NUM_LINKED", 1)
+        return export(as_writer(model, ""), folder / "bundles" / "forced", options, lambda _: None)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_language_that_forces_the_first_token_leaves_the_list_on(forced: Bundle, num_beams: int) -> None:
+    settings = Settings(model_directories=(forced.folder.parent,), grpc_port=0, http_port=0)
+    engine, first = VariantEngine(forced, "int8"), forced.manifest.target.forced_first_id("fr")
+    options: dict[str, Any] = {"num_beams": num_beams, "max_new_tokens": MAX_NEW_TOKENS, "timeout": PATIENCE_S}
+    num_other = 0
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        for text in EXAMPLE_SENTENCES[:5]:
+            listed = client.translate(text, to="fr", **options)
+            whole = client.translate(text, to="fr", whole_vocabulary=True, **options)
+            first_token, *others = _tokens(listed)
+            assert first_token == first
+            assert set(others) <= set(engine.allowed_words([token.id for token in listed.source_tokens]).tolist())
+            num_other += _tokens(listed) != _tokens(whole)
+    assert num_other

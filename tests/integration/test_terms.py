@@ -183,7 +183,7 @@ def test_phrases_are_suppressed(client: regard.Client) -> None:
         ({"target_prefix": "Ein Hund", "prefix_bias": 1.5}, "target_prefixes[0].bias", "must be in (0, 1)"),
         ({"target_prefix": "Ein Hund", "max_new_tokens": 1}, "target_prefixes[0]", "has 2 tokens"),
         ({"target_prefix_tokens": ["no such piece"]}, "target_prefixes[0].tokens[0]", "is no entry"),
-        ({"target_prefix": ["a", "b"]}, "target_prefixes", "holds 2; there are 1 texts"),
+        ({"target_prefix": ["a", "b"]}, "target_prefixes", "holds 2; texts holds 1"),
         ({"num_alternatives": 17}, "num_alternatives", "must be in [1, 16]"),
         ({"num_alternatives": 2, "format": "html"}, "text_options.format", "prefixes and alternatives"),
         ({"suppressed": ["a\tb"]}, "suppressed[0]", "has a control character"),

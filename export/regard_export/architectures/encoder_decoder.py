@@ -7,6 +7,7 @@ from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_step import build_step
 from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
 from regard_export.architectures.transformer_trace import build_trace
+from regard_export.architectures.word_selection import build_transformer_select
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
@@ -45,6 +46,14 @@ class EncoderDecoderArchitecture(TransformerDecoderTensors):
     def step(self, builders: LayerBuilders) -> BuiltGraph:
         """Builds step.onnx."""
         return build_step(self.decoder, builders, max_source_positions=self.encoder.max_positions)
+
+    def listed_step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds listed_step.onnx."""
+        return build_step(self.decoder, builders, max_source_positions=self.encoder.max_positions, is_listed=True)
+
+    def select(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds select.onnx."""
+        return build_transformer_select(self.decoder, builders)
 
     @property
     def encoder_layers(self) -> int:

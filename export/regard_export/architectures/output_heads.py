@@ -26,10 +26,12 @@ class HeadLayer:
 
     Attributes:
         operator: of ONNX, such as "Tanh"; "" for none.
+        norm: before the operator; None: nothing.
     """
 
     linear: Linear
     operator: str = ""
+    norm: Norm | None = None
 
     @property
     def nbytes(self) -> int:
@@ -117,6 +119,7 @@ class LabelsHead(Head):
             x = _normalized(graph, x, self.norm)
         for layer in self.layers:
             x = float_linear(graph, x, layer.linear)
+            x = x if layer.norm is None else _normalized(graph, x, layer.norm)
             x = graph.node(layer.operator, x) if layer.operator else x
         (spec,) = self.outputs
         graph.node("Identity", x, output=spec.name)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_export.architectures.student_step import ListedStepGraph, StudentStepGraph, student_state
+from regard_export.architectures.student_step import StudentStepGraph, student_state, with_checkpoint_int8
 from regard_export.architectures.student_trace import build_student_trace
 from regard_export.architectures.transformer_encode import TextEncoder, build_encode
+from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
+from regard_export.architectures.word_selection import build_select
 from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.descriptions.student import StudentDescription
+from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.checkpoint_int8 import checkpoint_int8_builders
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
@@ -47,11 +50,13 @@ class StudentArchitecture(TransformerDecoderTensors):
 
     def listed_step(self, builders: LayerBuilders) -> BuiltGraph:
         """Builds listed_step.onnx."""
-        return ListedStepGraph(self.description, builders).build()
+        return StudentStepGraph(self.description, builders, is_listed=True).build()
 
     def select(self, builders: LayerBuilders) -> BuiltGraph:
         """Builds select.onnx."""
-        return ListedStepGraph(self.description, builders).build_select()
+        stack = TransformerStack(GraphBuilder("select"), self.description, builders)
+        projection = with_checkpoint_int8(stack.projection, self.description, stack.embedding_scale)
+        return build_select(stack.graph, projection, builders)
 
     @property
     def encoder_layers(self) -> int:

@@ -5,15 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_export.architectures.candidate_ranking import rank_listed
 from regard_export.architectures.transformer_step import StepGraph
 from regard_export.architectures.transformer_tensors import state_specs
 from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
-from regard_export.precision.listed_heads import LIST_BIAS, LIST_IDS
 from regard_models.nets.transformer_config import Side
 from regard_service.bundle import StateSpec, TensorSpec
 
@@ -21,9 +18,9 @@ from regard_service.bundle import StateSpec, TensorSpec
 class StudentStepGraph(StepGraph):
     """A transformer's step whose layers may have SSRUs: their state is one vector per layer, and starts as zeros."""
 
-    def __init__(self, description: StudentDescription, builders: LayerBuilders) -> None:
+    def __init__(self, description: StudentDescription, builders: LayerBuilders, *, is_listed: bool = False) -> None:
         self.student = description
-        super().__init__(description, builders, description.config.max_positions)
+        super().__init__(description, builders, description.config.max_positions, is_listed=is_listed)
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
@@ -50,33 +47,6 @@ class StudentStepGraph(StepGraph):
     def projection(self) -> Linear:
         """As a transformer's, with the checkpoint's 8-bit numbers."""
         return with_checkpoint_int8(super().projection, self.student, self.embedding_scale)
-
-
-class ListedStepGraph(StudentStepGraph):
-    """The same step, which chooses among a list of words; the select graph computes the list's weights.
-
-    Args:
-        builders: with a projection to a list.
-    """
-
-    def __init__(self, description: StudentDescription, builders: LayerBuilders) -> None:
-        if builders.listed is None:
-            raise ValueError("this precision has no projection to a list of words")
-        self.listed = builders.listed
-        super().__init__(description, builders)
-
-    def rank(self, x: str, head: Linear) -> None:
-        """Computes and ranks the logits of the list's words; a bias of minus infinity masks those of other slots."""
-        graph = self.graph
-        product = self.listed.project(graph, x, self.config.width)
-        logits = graph.node("Add", product, graph.input(LIST_BIAS))
-        rank_listed(graph, logits, self.num_candidates, graph.input(LIST_IDS))
-
-    def build_select(self) -> BuiltGraph:
-        """Builds select.onnx: from ids to what the list's projection reads."""
-        graph = GraphBuilder("select")
-        self.listed.select(graph, self.projection, graph.input(LIST_IDS))
-        return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
 
 def with_checkpoint_int8(projection: Linear, student: StudentDescription, embedding_scale: float) -> Linear:

@@ -6,6 +6,7 @@ from regard_export.architectures.transformer_encode import TextEncoder, build_en
 from regard_export.architectures.transformer_step import build_step
 from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
 from regard_export.architectures.transformer_trace import build_trace
+from regard_export.architectures.word_selection import build_transformer_select
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
@@ -35,6 +36,14 @@ class TransformerArchitecture(TransformerDecoderTensors):
     def step(self, builders: LayerBuilders) -> BuiltGraph:
         """Builds step.onnx."""
         return build_step(self.description, builders)
+
+    def listed_step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds listed_step.onnx."""
+        return build_step(self.description, builders, is_listed=True)
+
+    def select(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds select.onnx."""
+        return build_transformer_select(self.description, builders)
 
     @property
     def encoder_layers(self) -> int:

@@ -193,19 +193,20 @@ class TransformerStack:
         """Adds the output projection of an attention."""
         return self.linear(x, self.description.linear(f"{attention}.output"))
 
-    def attend_unpadded(self, name: str, x: str, score_bias: str = "") -> str:
-        """Adds self-attention of sources that all have the same length.
+    def attend_unpadded(self, name: str, x: str, score_bias: str = "", lengths: str = "") -> str:
+        """Adds self-attention of sources that all have the same length, or are padded.
 
         Args:
             x: [requests, source, width].
             score_bias: [1, heads, source, source]; "" for none.
+            lengths: int32 [requests], of padded sources; "" for sources of the same length.
         """
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
         query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
         sizes = self.config.of_encoder
         context = self.graph.node(
             "com.microsoft.MultiHeadAttention",
-            *((query, key, value, "", "", score_bias) if score_bias else (query, key, value)),
+            *present_inputs(query, key, value, "", lengths, score_bias),
             num_heads=sizes.num_heads,
             scale=self.score_scale(sizes.width_of_head),
         )
@@ -258,6 +259,12 @@ class TransformerStack:
     def activate(self, x: str) -> str:
         """Adds the activation of the feed-forward layers."""
         return activate(self.graph, x, self.config.activation)
+
+
+def present_inputs(*inputs: str) -> list[str]:
+    """The inputs of a node without the optional ones at its end that are not there."""
+    number = max(index for index, name in enumerate(inputs) if name)
+    return list(inputs[: number + 1])
 
 
 def activate(graph: GraphBuilder, x: str, activation: Activation) -> str:

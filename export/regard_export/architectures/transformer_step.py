@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from regard_export.architectures.candidate_ranking import rank_candidates
+from regard_export.architectures.candidate_ranking import rank_candidates, rank_listed
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import memory_specs, state_specs
 from regard_export.descriptions.layers import Linear
@@ -20,25 +20,44 @@ from regard_export.onnx_graph.contract import (
     BuiltGraph,
 )
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_export.precision.listed_heads import LIST_BIAS, LIST_IDS
 from regard_service.bundle import StateSpec, TensorSpec
 
 
 def build_step(
-    description: TransformerWeights, builders: LayerBuilders, *, max_source_positions: int | None = None
+    description: TransformerWeights,
+    builders: LayerBuilders,
+    *,
+    max_source_positions: int | None = None,
+    is_listed: bool = False,
 ) -> BuiltGraph:
     """Builds one position of the decoder, from the last tokens to the candidates for the next ones.
 
     Args:
         max_source_positions: positions of the longest source; None if sources are no longer than targets.
+        is_listed: whether the candidates are words of a list, which is an input of the graph.
     """
-    return StepGraph(description, builders, max_source_positions or description.config.max_positions).build()
+    num_positions = max_source_positions or description.config.max_positions
+    return StepGraph(description, builders, num_positions, is_listed=is_listed).build()
 
 
 class StepGraph(TransformerStack):
-    """The residual stream is [slots, 1, width], as GroupQueryAttention requires."""
+    """The residual stream is [slots, 1, width], as GroupQueryAttention requires.
 
-    def __init__(self, description: TransformerWeights, builders: LayerBuilders, max_source_positions: int) -> None:
+    Args:
+        is_listed: whether the candidates are words of a list; the builders need a projection to a list.
+    """
+
+    def __init__(
+        self,
+        description: TransformerWeights,
+        builders: LayerBuilders,
+        max_source_positions: int,
+        *,
+        is_listed: bool = False,
+    ) -> None:
         super().__init__(GraphBuilder("step"), description, builders)
+        self.is_listed = is_listed
         self.max_source_positions = max_source_positions
         declare = self.graph.input
         self.tokens = declare(TOKENS)
@@ -164,7 +183,10 @@ class StepGraph(TransformerStack):
         self.rank(self.before_head(self.graph.node("Reshape", states, shape)), head)
 
     def rank(self, x: str, head: Linear) -> None:
-        """Computes and ranks the logits of all words; x: [slots, width]."""
+        """Computes and ranks the logits of all words, or of the list's; x: [slots, width]."""
+        if self.is_listed:
+            self._rank_listed(x, head)
+            return
         graph = self.graph
         logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
         rank_candidates(
@@ -176,3 +198,9 @@ class StepGraph(TransformerStack):
             banned_ids=self.description.banned_ids,
             is_renormalized=self.description.is_renormalized,
         )
+
+    def _rank_listed(self, x: str, head: Linear) -> None:
+        """Computes and ranks the logits of the list's words; a bias of minus infinity masks those of other slots."""
+        graph, product = self.graph, self.builders.list_head.project(self.graph, x, head)
+        logits = graph.node("Add", product, graph.input(LIST_BIAS))
+        rank_listed(graph, logits, self.num_candidates, graph.input(LIST_IDS))

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
 UNITS: tuple[Unit, ...] = ("sentence", "passage", "whole")
-TASKS = ("translation", "summarization", "captioning", "encoding", "classification", "mask_filling")
+TASKS = (
+    *("translation", "summarization", "captioning", "encoding", "classification", "mask_filling", "detection"),
+    "answering",
+)
 SET_HINT = "(put the manifest back as it was; `regard inspect BUNDLE --set FIELD=VALUE` changes it with its checksum)"
 FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER_TYPE = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -105,6 +108,12 @@ def _unit(context: click.Context, parameter: click.Parameter, value: str | None)
     metavar="UNIT",
     help="How much of a text the model reads at a time: sentence, passage, passage:TOKENS or whole.",
 )
+@click.option(
+    "--shortlist",
+    metavar="learned|off|FILE",
+    help="Words that a source may become: learned from the texts of --data, none, or a file in Marian's format; "
+    "the checkpoint's own, unless given.",
+)
 @click.option("--allow-mismatch", is_flag=True, help="Write the bundle even if verification fails, and mark it.")
 @click.option("--trust-pickle", is_flag=True, help="Read weights from a file that may run any code when it is read.")
 @click.option("--dry-run", is_flag=True, help="Only read the checkpoint, and print what would be written.")
@@ -122,6 +131,7 @@ def export_command(
     precisions: list[Precision],
     data: Path | None,
     unit: tuple[Unit | None, int | None],
+    shortlist: str | None,
     allow_mismatch: bool,
     trust_pickle: bool,
     dry_run: bool,
@@ -140,11 +150,14 @@ def export_command(
         from regard_export.exporting.any_export import export_any
         from regard_export.exporting.options import ExportOptions
         from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
+        from regard_export.exporting.shortlist_choice import choose_shortlist
 
         refuse_occupied(output)
         model = _load(source, revision, LoadOptions(task, languages, trust_pickle, prefixes, max_source_tokens, base))
         dev = read_dev_set(data, as_writer(model, "--data")) if data else {}
-        options = ExportOptions(name or output.resolve().name, version, precisions, dev, *unit, allow_mismatch)
+        model, training = choose_shortlist(model, shortlist, data)
+        name = name or output.resolve().name
+        options = ExportOptions(name, version, precisions, dev, *unit, allow_mismatch, training)
         if dry_run:
             refuse_unwritable(model, output, options)
         else:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from regard_service.bundle import Bundle, LabelsOutput, Manifest, Output, PiecesOutput, Precision, VectorOutput
+from regard_service.bundle import (
+    BoxesOutput,
+    Bundle,
+    LabelsOutput,
+    Manifest,
+    Output,
+    PiecesOutput,
+    Precision,
+    VectorOutput,
+)
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.encoder_model import EncoderModel
@@ -53,15 +62,18 @@ def described_output(output: Output) -> str:
             normalized = ", normalized" if output.is_normalized else ""
             return f"a vector of {output.width} numbers, pooled by {output.pooling}{normalized}"
         case LabelsOutput():
-            labels = ", ".join(output.labels[:MAX_LISTED_LANGUAGES])
-            more = len(output.labels) - MAX_LISTED_LANGUAGES
-            return f"labels of {'each token' if output.of == 'token' else 'a source'}: {labels}" + (
-                f" and {more} more" if more > 0 else ""
-            )
+            return f"labels of {'each token' if output.of == 'token' else 'a source'}: {_listed(output.labels)}"
+        case BoxesOutput():
+            return f"boxes of {_listed(output.labels)}"
         case PiecesOutput():
             return f"pieces in place of {output.mask}"
         case _:
             return ""
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - MAX_LISTED_LANGUAGES
+    return ", ".join(labels[:MAX_LISTED_LANGUAGES]) + (f" and {more} more" if more > 0 else "")
 
 
 def bundle_table(bundle: Bundle) -> Table:
@@ -127,10 +139,23 @@ def _decoder_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
         f"target up to {manifest.max_target_tokens}",
     )
-    yield "shortlist", "a step chooses among the words that the source may become" if manifest.shortlist else ""
+    yield "shortlist", _shortlist(manifest)
     yield "generation", _settings(manifest.generation.model_dump())
     layout = manifest.attention
     yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
+
+
+def _shortlist(manifest: Manifest) -> str:
+    """What a shortlist does, and what it costs on dev examples, by precision; "" without one."""
+    if manifest.shortlist is None:
+        return ""
+    dev = manifest.verification.get("dev", {})
+    costs = [
+        f"{variant.precision}: {cost['value']} of the metric lost, {cost['same_outputs']:.1%} of dev outputs unchanged"
+        for variant in manifest.variants
+        if (cost := dev.get(f"{variant.precision}_shortlist"))
+    ]
+    return "; ".join(["a step chooses among the words that the source may become", *costs])
 
 
 def _languages(sources: Sequence[str], targets: Sequence[str]) -> str:

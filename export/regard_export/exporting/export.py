@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from regard_export.architectures.architecture import has_int8_weights
@@ -15,6 +16,7 @@ from regard_export.resources.memory import release_memory, return_large_allocati
 from regard_export.tuning.alignment_heads import AlignmentChoice, choose_alignment_heads, needs_alignment_heads
 from regard_export.tuning.calibration import calibrate
 from regard_export.tuning.confidence import learn_confidence
+from regard_export.tuning.learned_shortlists import learn_shortlist
 from regard_export.verification.check_report import CheckReport, VerificationFailed
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
@@ -61,6 +63,7 @@ class _Export:
     def run(self) -> None:
         """Builds, verifies and writes the bundle."""
         write_tokenizers(self._folder, self._model.tokenizers)
+        self._learn_shortlist()
         write_shortlist(self._folder, self._model)
         variants = self._build_variants()
         candidate = self._write_manifest(variants)
@@ -76,6 +79,17 @@ class _Export:
             shutil.rmtree(self._folder / "float32")
         wanted = [variant for variant in variants if variant.precision in self._precisions]
         self._write_manifest(wanted, report, alignment, confidence)
+
+    def _learn_shortlist(self) -> None:
+        """Gives the model the shortlist that the caller's texts teach. The graphs for it are not kept."""
+        if not self._options.training:
+            return
+        self._on_stage("learning a shortlist")
+        bundle = self._write_manifest([write_variant(self._folder, self._model, "float32")])
+        content = learn_shortlist(bundle, self._options.training)
+        shutil.rmtree(self._folder / "float32")
+        release_memory()
+        self._model = replace(self._model, shortlist=content)
 
     def _build_variants(self) -> list[Variant]:
         """The graphs of the chosen precisions, in their order, and of float32."""

@@ -15,7 +15,7 @@ from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
 from regard_export.families.installed import family_named, family_of_checkpoint
 from regard_export.families.installed import load as load_installed
-from regard_service.bundle import Manifest, Task, TextSource
+from regard_service.bundle import Manifest, QuestionSource, Task, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
 TORCH_MODULES = ("torch", "transformers")
@@ -23,11 +23,14 @@ INSTALL_TORCH = (
     "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
 )
 
-ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling")
+ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling", "detection", "answering")
 ENCODER_CLASSES = (
     *("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForImageClassification"),
+    *("ForObjectDetection", "ViltForQuestionAnswering"),
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
+
+ENCODER_FAMILIES = ("regard-detector",)  # of our own checkpoints
 
 DEFAULT_OPTIONS = LoadOptions()
 
@@ -54,6 +57,8 @@ def _is_encoder(path: Path, task: Task | None) -> bool:
     if (path / "modules.json").is_file():
         return True
     config = read_json(path / "config.json")
+    if config.get("family") in ENCODER_FAMILIES:
+        return True
     return any(str(name).endswith(ENCODER_CLASSES) for name in config.get("architectures") or ())
 
 
@@ -90,8 +95,10 @@ def _readable(path: Path, error: Exception) -> Exception:
     if pointers:
         names = ", ".join(file.name for file in pointers)
         return ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}")
-    if isinstance(error, ExportError | OSError):
+    if isinstance(error, OSError):
         return error
+    if isinstance(error, ExportError):  # readers below name a weight or an option, not whose it is
+        return error if str(path) in str(error) else ExportError(f"{path}: {error}")
     return ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}")
 
 
@@ -162,7 +169,7 @@ def load_options_of(manifest: Manifest) -> LoadOptions:
     return LoadOptions(
         manifest.task,
         pairs if _takes_languages(manifest) else (),
-        prefixes=tuple(source.prefix_texts.items()),
+        prefixes=() if isinstance(source, QuestionSource) else tuple(source.prefix_texts.items()),
         max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
     )
 

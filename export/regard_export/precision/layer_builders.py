@@ -18,8 +18,12 @@ class ListedHead(Protocol):
     def select(self, graph: GraphBuilder, layer: Linear, ids: str) -> None:
         """Adds the outputs of the select graph: the weights of the words with these ids, int64 [words]."""
 
-    def project(self, graph: GraphBuilder, x: str, width: int) -> str:
-        """Adds x W^T, float32 [slots, words], for x [slots, width] and the list's rows of W; without the bias."""
+    def project(self, graph: GraphBuilder, x: str, layer: Linear) -> str:
+        """Adds x W^T, float32 [slots, words], for x [slots, width] and the list's rows of W; without the bias.
+
+        Args:
+            layer: the projection to the whole vocabulary, whose weight W is.
+        """
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ class LayerBuilders:
     embed: Callable[[GraphBuilder, Float32Array, str], str]
     is_ranking_grouped: bool = True
     listed: ListedHead | None = None
+
+    @property
+    def list_head(self) -> ListedHead:
+        """The projection to a list of words. Raises ValueError: this precision has none."""
+        if self.listed is None:
+            raise ValueError("this precision has no projection to a list of words")
+        return self.listed
 
 
 @dataclass(frozen=True)

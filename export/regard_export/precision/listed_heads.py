@@ -3,11 +3,15 @@
 The list changes as requests join a batch, so its weights are inputs of the step graph. Another graph selects them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 import onnx
 
 from regard_export.descriptions.layers import Linear
 from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.precision.quantization import ActivationRange
 from regard_export.precision.quantized_layers import ROW_ZERO, per_output, quantized_rows
 from regard_service.bundle import Dtype, TensorSpec
 
@@ -28,17 +32,23 @@ class FloatList:
         graph.output(_weight(layer.weight.shape[1], "float32"))
         _select_bias(graph, layer, ids)
 
-    def project(self, graph: GraphBuilder, x: str, width: int) -> str:
+    def project(self, graph: GraphBuilder, x: str, layer: Linear) -> str:
         """Adds the product."""
-        return graph.node("MatMul", x, graph.input(_weight(width, "float32")))
+        return graph.node("MatMul", x, graph.input(_weight(layer.weight.shape[1], "float32")))
 
 
+@dataclass(frozen=True)
 class Int8List:
-    """The projection in 8 bits, a `ListedHead`, as `dynamic_head` computes it.
+    """The projection in 8 bits, a `ListedHead`, as `dynamic_head` computes it, or `static_head`.
 
     Weights are uint8 with the zero point 128: products of two uint8 are exact on every CPU, while sums of products of
     uint8 and int8 overflow where VNNI instructions are missing.
+
+    Attributes:
+        ranges: of layers' inputs, by the layers' names; the inputs of others have a scale per row.
     """
+
+    ranges: Mapping[str, ActivationRange] = field(default_factory=dict)
 
     def select(self, graph: GraphBuilder, layer: Linear, ids: str) -> None:
         """Adds the words' rows, transposed, and their scales."""
@@ -53,9 +63,15 @@ class Int8List:
         graph.output(_scales())
         _select_bias(graph, layer, ids)
 
-    def project(self, graph: GraphBuilder, x: str, width: int) -> str:
-        """Adds the product; every row of x has a scale of its own."""
-        weight, scales = graph.input(_weight(width, "uint8")), graph.input(_scales())
+    def project(self, graph: GraphBuilder, x: str, layer: Linear) -> str:
+        """Adds the product."""
+        weight, scales = graph.input(_weight(layer.weight.shape[1], "uint8")), graph.input(_scales())
+        found = self.ranges.get(layer.name)
+        if found is not None:
+            unit, zero = (graph.constant(value) for value in found.quantization())
+            rows = graph.node("QuantizeLinear", x, unit, zero)
+            zeros = zero, graph.constant(_ZERO)
+            return graph.node("com.microsoft.MatMulIntegerToFloat", rows, weight, unit, scales, *zeros)
         rows, unit, largest = quantized_rows(graph, x)
         zeros = graph.constant(ROW_ZERO), graph.constant(_ZERO)
         y = graph.node("com.microsoft.MatMulIntegerToFloat", rows, weight, unit, scales, *zeros)

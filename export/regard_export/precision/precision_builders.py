@@ -7,7 +7,7 @@ from regard_export.descriptions.layers import Linear
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.float_layers import float_embed, float_head, float_linear
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
-from regard_export.precision.listed_heads import FloatList
+from regard_export.precision.listed_heads import FloatList, Int8List
 from regard_export.precision.quantization import ActivationRange
 from regard_export.precision.quantized_layers import (
     block_linear_4bit,
@@ -25,12 +25,13 @@ _FLOAT_STEP = replace(_FLOAT, listed=FloatList())
 # Graphs of float16 are built in float32 and converted by `precision/float16.py`.
 _FLOAT16 = replace(_FLOAT, is_ranking_grouped=False)
 _MANY_ROWS = LayerBuilders(dynamic_linear, dynamic_head, quantized_embed)
+_FEW_ROWS = LayerBuilders(block_linear_8bit, dynamic_head, quantized_embed, listed=Int8List())
 
 PRECISION_BUILDERS: dict[Precision, PrecisionBuilders] = {
     "float32": PrecisionBuilders(_FLOAT, _FLOAT_STEP),
     "float16": PrecisionBuilders(_FLOAT, _FLOAT16),
-    "int8": PrecisionBuilders(_MANY_ROWS, LayerBuilders(block_linear_8bit, dynamic_head, quantized_embed)),
-    "int4": PrecisionBuilders(_MANY_ROWS, LayerBuilders(block_linear_4bit, dynamic_head, quantized_embed)),
+    "int8": PrecisionBuilders(_MANY_ROWS, _FEW_ROWS),
+    "int4": PrecisionBuilders(_MANY_ROWS, replace(_FEW_ROWS, linear=block_linear_4bit)),
 }
 
 CALIBRATED_PRECISIONS: tuple[Precision, ...] = ("int8",)
@@ -58,4 +59,4 @@ def _with_ranges(builders: LayerBuilders, ranges: Mapping[str, ActivationRange])
         found = ranges.get(layer.name)
         return builders.head(graph, x, layer) if found is None else static_head(graph, x, layer, found)
 
-    return LayerBuilders(linear, head, builders.embed)
+    return LayerBuilders(linear, head, builders.embed, listed=builders.listed and Int8List(ranges))

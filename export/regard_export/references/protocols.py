@@ -13,9 +13,9 @@ from regard_service.generation import Generation
 if TYPE_CHECKING:
     from torch import Tensor
 
-Source = Sequence[int] | NDArray[np.int64] | Float32Array
+Source = Sequence[int] | NDArray[np.int64] | Float32Array | Array
 """An encoder's input: the ids of a text (for a model that copies int64 [2, source], ids and words), or a picture's
-pixels, float32 [3, height, width]."""
+pixels, float32 [3, height, width]; or both, as `question_record` joins them."""
 
 
 def as_array(source: Source) -> Array:
@@ -128,6 +128,14 @@ class EncoderReference(Protocol):
         """The weights of all layers' self-attention: float32 [layers, heads, source, source]; None where the original
         has none in this form.
         """
+
+
+@runtime_checkable
+class QueryReference(EncoderReference, Protocol):
+    """An original model whose queries attend to the source."""
+
+    def cross_attention(self, source: Source) -> Float32Array | None:
+        """The weights of all layers: float32 [layers, heads, queries, source]; None where the model has none."""
 
 
 @runtime_checkable

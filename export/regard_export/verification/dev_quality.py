@@ -35,11 +35,11 @@ class Drop:
         return self.value - self.half_width
 
 
-def dev_texts(engine: VariantEngine, bundle: Bundle, dev: DevSet) -> Texts:
-    """Decodes the dev examples."""
+def dev_texts(engine: VariantEngine, bundle: Bundle, dev: DevSet, *, is_listed: bool = False) -> Texts:
+    """Decodes the dev examples. Args: is_listed: whether steps choose among the words of the shortlist."""
     # Opened only here: the tokenizers of large vocabularies take tens of megabytes.
     reader, writer = open_input_reader(bundle), TargetWriter(bundle)
-    return {key: _decode(engine, key, dev[key], reader, writer) for key in dev}
+    return {key: _decode(engine, key, dev[key], reader, writer, is_listed=is_listed) for key in dev}
 
 
 def dev_scores(texts: Texts, dev: DevSet, metric: TaskMetric) -> dict[str, float]:
@@ -62,6 +62,12 @@ def metric_drop(before: Texts, after: Texts, dev: DevSet, metric: TaskMetric) ->
     return Drop(sum(drops) / len(drops), T_VALUES[freedom - 1] * error)
 
 
+def same_share(before: Texts, after: Texts) -> float:
+    """The share of outputs that are the same under both."""
+    pairs = [pair for key in before for pair in zip(before[key], after[key], strict=True)]
+    return sum(one == other for one, other in pairs) / max(1, len(pairs))
+
+
 def _key_drop(
     before: Sequence[str], after: Sequence[str], examples: Sequence[DevExample], metric: TaskMetric
 ) -> tuple[float, float, int]:
@@ -82,16 +88,23 @@ def _key_drop(
 
 
 def _decode(
-    engine: VariantEngine, key: str, examples: Sequence[DevExample], reader: InputReader, writer: TargetWriter
+    engine: VariantEngine,
+    key: str,
+    examples: Sequence[DevExample],
+    reader: InputReader,
+    writer: TargetWriter,
+    *,
+    is_listed: bool,
 ) -> list[str]:
     """The outputs for the dev examples of one target language or style."""
     manifest = engine.manifest
     sources = [reader.read(example.source, key) for example in examples]
     generation = default_generation(manifest, manifest.max_target_tokens)
     generation = replace(generation, forced_first_id=manifest.target.forced_first_id(key))
+    outputs = engine.search(sources, generation, attention=False, is_listed=is_listed)
     return [
         writer.write(output.tokens, output.logprobs, reader.source_text(example.source, key)).text
-        for output, example in zip(engine.search(sources, generation, attention=False), examples, strict=True)
+        for output, example in zip(outputs, examples, strict=True)
     ]
 
 

@@ -35,7 +35,8 @@ def check_inputs(bundle: Bundle, reference: Reference) -> Iterator[Check]:
     keys = manifest.styles or manifest.target_languages or ("",)
     language = next(iter(manifest.source_languages), "")
     reader, typed = SourceReader(bundle), added_tokens(bundle)
-    control = [token.content for token in source.control_tokens][:MAX_ADDED_TOKENS]
+    offered = () if manifest.text_source is None else manifest.text_source.control_tokens
+    control = [token.content for token in offered][:MAX_ADDED_TOKENS]
     texts = (*TRICKY_TEXTS, *EXAMPLE_SENTENCES, *texts_with(typed), *texts_with(control))
     checks = compare_texts(reference, reader, TargetWriter(bundle), texts, keys, language)
     if control and isinstance(reference, ControlTokenReference):

@@ -17,7 +17,7 @@ from regard_export.resources.memory import release_memory
 from regard_export.resources.threads import half_of_torch_threads
 from regard_export.verification import graph_checks
 from regard_export.verification.check_report import Check, CheckReport
-from regard_export.verification.dev_quality import Texts, dev_scores, dev_texts, metric_drop
+from regard_export.verification.dev_quality import Drop, Texts, dev_scores, dev_texts, metric_drop, same_share
 from regard_export.verification.input_checks import check_inputs
 from regard_export.verification.reference_outputs import ReferenceOutputs, run_reference
 from regard_export.verification.task_metrics import TASK_METRICS
@@ -29,6 +29,7 @@ from regard_service.engine.core.result import EngineHypothesis
 TIMED_BATCH_SIZES = (1, 32)
 MAX_CROWD_SOURCES, MAX_CROWD_STEPS = 4, 24  # that are compared alone and in a batch
 MAX_LISTED_SOURCES = 8  # that are decoded with a shortlist
+MAX_LIST_DROP = 0.1  # points of the metric that a shortlist may lose against the whole vocabulary
 
 StageCallback = Callable[[str], None]
 """Is called with the title of each stage that begins."""
@@ -108,6 +109,8 @@ class Verifier:
         forced = engine.teacher_force(self._workload.sources[: len(targets)], targets)
         section += self._check_alone(engine, targets, forced)
         texts = self._dev_texts(precision, engine) if self._dev else {}
+        if texts and engine.has_shortlist and precision not in self._comparison_only:
+            section += self._check_list_quality(precision, engine, texts)
         if self._baseline is None:
             self._baseline = _Baseline(precision, targets, forced, texts)
         elif self._baseline.precision == "float32":
@@ -185,6 +188,17 @@ class Verifier:
         self._facts["dev"][f"{precision}_{self._metric.name}"] = dev_scores(texts, self._dev, self._metric)
         return texts
 
+    def _check_list_quality(self, precision: Precision, engine: VariantEngine, whole: Texts) -> Iterator[Check]:
+        """Compares the outputs among the shortlist's words with those over the whole vocabulary."""
+        self._on_stage(f"{precision}: quality with the shortlist")
+        listed = dev_texts(engine, self._bundle, self._dev, is_listed=True)
+        drop, same = metric_drop(whole, listed, self._dev, self._metric), same_share(whole, listed)
+        title = f"shortlist: drop in dev {self._metric.name} against the whole vocabulary"
+        yield Check(title, drop.value)
+        yield Check(f"{title}: lower end of its 95 % interval", drop.least, MAX_LIST_DROP)
+        yield Check("shortlist: share of dev outputs that differ from those over the whole vocabulary", 1 - same)
+        self._facts["dev"][f"{precision}_shortlist"] = {**_drop_facts(drop), "same_outputs": round(same, 4)}
+
     def _compare_with_float32(
         self, precision: Precision, float32: "_Baseline", forced: Sequence[TeacherForced], texts: Texts
     ) -> Iterator[Check]:
@@ -195,10 +209,13 @@ class Verifier:
             yield Check(title, drop.value)
             # Few examples make a wide interval: then only a drop that is no accident fails.
             yield Check(f"{title}: lower end of its 95 % interval", drop.least, self._metric.max_drop)
-            self._facts["dev"][f"{precision}_{self._metric.name}_drop"] = {
-                "value": round(drop.value, 3),
-                "plus_or_minus": round(drop.half_width, 3) if np.isfinite(drop.half_width) else None,
-            }
+            self._facts["dev"][f"{precision}_{self._metric.name}_drop"] = _drop_facts(drop)
+
+
+def _drop_facts(drop: Drop) -> dict[str, float | None]:
+    """A drop as the manifest holds it."""
+    half_width = round(drop.half_width, 3) if np.isfinite(drop.half_width) else None
+    return {"value": round(drop.value, 3), "plus_or_minus": half_width}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from regard_models.recipes.captioner_losses import caption_loss
 from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
 from regard_models.recipes.captioner_scores import bleu
 from regard_models.recipes.captioner_search import caption
+from regard_models.recipes.resuming import check_options
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import TrainingLoop, TrainingPlan, endless, named
 
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--feature-dropout", type=float, default=0.2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
+    check_options(options.out, {"--decoder": options.decoder})
     (options.out / "features").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
 

@@ -2,7 +2,8 @@
 
     python -m regard_models.recipes.own --data pairs.tsv --languages en-de --out checkpoint [--steps 3000]
 
-The checkpoint is what `regard export` reads. Training continues where an earlier call with the same --out ended.
+The checkpoint is what `regard export` reads. Training continues where an earlier call with the same --out ended; sizes,
+languages and --dev must then be those of that call.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from tokenizers import Tokenizer
 from regard_models.nets.transformer import Transformer, TransformerConfig
 from regard_models.recipes.own_data import LAYOUTS, BadData, read
 from regard_models.recipes.pairs import Pair
+from regard_models.recipes.resuming import OtherOptions, check_options
 from regard_models.recipes.tokenizer import train_tokenizer
-from regard_models.recipes.training import TrainingPlan
+from regard_models.recipes.training import OtherTraining, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, greedy_bleu, write_checkpoint
 
 _TOKENIZER = "tokenizer.json"
@@ -69,7 +71,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(pairs) <= options.dev:
         parser.error(f"{len(pairs)} pairs are too few: --dev {options.dev} are held out")
     dev, train = pairs[: options.dev], pairs[options.dev :]
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        check_options(options.out / "training", _lasting(options))
+        _train(options, train, dev)
+    except (OtherOptions, OtherTraining) as error:
+        parser.error(str(error))
+
+
+def _lasting(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that hold for all calls of a training: the net's, and which pairs it never learns from."""
+    source, targets = options.languages
+    return {
+        "--languages": ",".join(f"{source}-{target}" for target in targets),
+        "--vocabulary": options.vocabulary,
+        "--width": options.width,
+        "--heads": options.heads,
+        "--layers": options.layers,
+        "--dev": options.dev,
+    }
+
+
+def _train(options: argparse.Namespace, train: list[Pair], dev: list[Pair]) -> None:
+    """Trains, or continues a training, and writes the checkpoint."""
+    source, targets = options.languages
     torch.manual_seed(1)
     vocabulary = Vocabulary(_tokenizer(options, train, targets))
     config = _config(options, vocabulary)
@@ -95,7 +119,6 @@ def _tokenizer(options: argparse.Namespace, pairs: list[Pair], targets: Sequence
     texts = (text for pair in pairs[:_SAMPLE] for text in (pair.source, pair.target))
     tokens = [f"<{code}>" for code in targets]
     tokenizer = train_tokenizer(texts, vocab_size=options.vocabulary, language_tokens=tokens)
-    file.parent.mkdir(exist_ok=True)
     tokenizer.save(str(file))
     return tokenizer
 

@@ -19,6 +19,7 @@ from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, Style
 from regard_models.recipes.corpus import pad_batch
 from regard_models.recipes.pairs import Pair, read_pairs
+from regard_models.recipes.resuming import check_options
 from regard_models.recipes.tokenizer import END, PAD, START, train_tokenizer
 from regard_models.recipes.training import TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    check_options(options.out / "training", {"--style": options.style})
     torch.manual_seed(1)
 
     pairs = read_pairs(options.data, "train", LANGUAGE)

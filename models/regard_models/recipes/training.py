@@ -33,6 +33,10 @@ class TrainingBatch(Protocol):
         """The same on a device."""
 
 
+class OtherTraining(ValueError):
+    """The folder's training cannot go on with this model or plan; the message names the differing values."""
+
+
 ALONE = Processes()
 Net = TypeVar("Net", bound=nn.Module)
 Batch = TypeVar("Batch", bound=TrainingBatch)
@@ -129,6 +133,7 @@ class TrainingLoop(Generic[Net, Batch]):
 
         Raises:
             ValueError: the batches ended before the plan's steps were made, or a process would have none of a step's.
+            OtherTraining: the folder's training is that of another model, or has made more steps than the plan has.
         """
         if plan.accumulate < self._processes.size:
             raise ValueError(f"{plan.accumulate} batches of a step are too few for {self._processes.size} processes")
@@ -137,6 +142,9 @@ class TrainingLoop(Generic[Net, Batch]):
             self._model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
         )
         progress = self._load(optimizer)
+        if progress.step > plan.steps:
+            made = f"the training in {self._folder} has made {progress.step} steps"
+            raise OtherTraining(f"{made}, and {plan.steps} steps in total are fewer")
         batches = self._batches(progress.step * plan.accumulate)
         meter = _Meter(progress, self._clock)
         saved = self._clock()
@@ -240,11 +248,25 @@ class TrainingLoop(Generic[Net, Batch]):
         torch.save(state, partial)
         partial.replace(self._folder / "state.pt")
 
+    def _check_shapes(self, stored: Weights) -> None:
+        """Raises OtherTraining if stored weights are not those of this model."""
+        ours = {name: list(weight.shape) for name, weight in self._model.state_dict().items()}
+        theirs = {name: list(weight.shape) for name, weight in stored.items()}
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                shapes = (
+                    f"the weight {name} is {theirs.get(name, 'missing')} there and {ours.get(name, 'missing')} here"
+                )
+                raise OtherTraining(
+                    f"the training in {self._folder} is of another model: {shapes}; choose another --out"
+                )
+
     def _load(self, optimizer: torch.optim.Optimizer) -> _Progress:
         file = self._folder / "state.pt"
         if not file.exists():
             return _Progress()
         state = torch.load(file, map_location="cpu", weights_only=True)
+        self._check_shapes(state["model"])
         self._model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])

@@ -41,6 +41,7 @@ import { decodeMap, wholeMap } from "./weights.js";
 /**
  * @typedef {object} Hypothesis
  * @property {string} text
+ * @property {string} name of its line; "" is that of an output
  * @property {number} score
  * @property {Unit[]} tokens
  * @property {Unit[]} words
@@ -120,6 +121,7 @@ function readHypothesis(json) {
   const parts = readMaps(json.attention ?? []);
   return {
     text: json.text ?? "",
+    name: json.name ?? "",
     score: json.score ?? 0,
     tokens: readTargetTokens(tokens, text),
     words: readWords(json.words ?? [], text, tokens),

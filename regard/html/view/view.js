@@ -255,7 +255,7 @@ export class View {
     for (const index of indexes) {
       const hypothesis = result.hypotheses[index];
       const units = this.#unitsOf(result, index);
-      const name = this.#kind === "encoder_self" ? "Source, as the encoder represents it" : isSingle ? "Output" : `Hypothesis ${index + 1}`;
+      const name = this.#kind === "encoder_self" ? "Source, as the encoder represents it" : isSingle ? hypothesis.name || "Output" : `Hypothesis ${index + 1}`;
       const line = new Line(name, units, (row, isClick) => this.#setRowFocus(index, row, isClick));
       this.#rowLines[index] = line;
       const score = isSingle ? [] : [element("span", "score", `score ${hypothesis.score.toFixed(3)}`)];

@@ -88,6 +88,7 @@ class Settings(BaseModel):
     open_inference_door: bool = Field(
         default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
     )
+    openai_door: bool = Field(default=False, description="serve OpenAI's embeddings on the HTTP port, below /openai")
     document_directory: Path | None = Field(
         default=None,
         description="folder where doors keep translated documents until they are fetched, for an hour; unset: a "

@@ -37,15 +37,19 @@ from regard_service.bundle.manifest import (
     ImageSource,
     Manifest,
     Provenance,
+    QuestionSource,
     Target,
     TextSource,
 )
 from regard_service.bundle.outputs import (
+    BOX_LOGITS,
+    BOXES,
     CANDIDATE_IDS,
     CANDIDATE_LOGITS,
     LOG_NORMALIZER,
     LOGITS,
     POOLED,
+    BoxesOutput,
     LabelsOutput,
     Output,
     PiecesOutput,
@@ -54,11 +58,19 @@ from regard_service.bundle.outputs import (
     VectorOutput,
 )
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
-from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
+from regard_service.bundle.shortlists import (
+    MAX_SHORTLIST_BYTES,
+    SHORTLIST_MAGIC,
+    BadShortlist,
+    Shortlist,
+    parse_shortlist,
+)
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, is_shipped, zoo_folder
 
 __all__ = [
+    "BOXES",
+    "BOX_LOGITS",
     "CANDIDATE_IDS",
     "CANDIDATE_LOGITS",
     "DEFAULT_LENGTH_RATIOS",
@@ -69,9 +81,11 @@ __all__ = [
     "NAME",
     "POOLED",
     "PROVIDER_NAMES",
+    "SHORTLIST_MAGIC",
     "ZOO_PACKAGE",
     "AttentionLayout",
     "BadShortlist",
+    "BoxesOutput",
     "Bundle",
     "BundleError",
     "Confidence",
@@ -90,6 +104,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "QuestionSource",
     "RiskModel",
     "Shortlist",
     "StateSpec",

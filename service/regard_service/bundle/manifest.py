@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from regard_service.bundle.confidence import Confidence
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
-from regard_service.bundle.outputs import Output, PiecesOutput, TextOutput
+from regard_service.bundle.outputs import BoxesOutput, Output, PiecesOutput, TextOutput
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
@@ -94,6 +94,18 @@ class ImageSource(Schema):
     def num_positions(self) -> int:
         """Length of the source axis."""
         return self.first_position + self.grid[0] * self.grid[1]
+
+
+class QuestionSource(Schema):
+    """A picture with a question, which one encoder reads together. On the source axis the question's tokens come first,
+    then the picture's positions.
+
+    The encode graph reads `pixels` and, of the questions, what it reads of texts; the trace graph reads `pixels` and
+    `source_ids` of one input. The manifest's `max_source_tokens` is the longest question's.
+    """
+
+    picture: ImageSource
+    question: TextSource
 
 
 class Target(Schema):
@@ -223,7 +235,7 @@ class Manifest(Schema):
     source_languages: tuple[str, ...] = ()
     target_languages: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
-    source: TextSource | ImageSource
+    source: TextSource | ImageSource | QuestionSource
     output: Output = TextOutput()
     decoder_target: Target | None = Field(default=None, alias="target")
     max_source_tokens: Size
@@ -245,6 +257,18 @@ class Manifest(Schema):
     verification: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str]
     checksum: str | None = None
+
+    @property
+    def text_source(self) -> TextSource | None:
+        """How texts, or questions, are read; None for models that read pictures alone."""
+        source = self.source.question if isinstance(self.source, QuestionSource) else self.source
+        return source if isinstance(source, TextSource) else None
+
+    @property
+    def image_source(self) -> ImageSource | None:
+        """How pictures are read; None for models that read none."""
+        source = self.source.picture if isinstance(self.source, QuestionSource) else self.source
+        return source if isinstance(source, ImageSource) else None
 
     @property
     def has_decoder(self) -> bool:
@@ -315,9 +339,10 @@ class Manifest(Schema):
             "target": self.decoder_target is not None,
             "generation": self.decoder_generation is not None,
             "max_target_tokens above 0": self.max_target_tokens > 0,
-            "attention.layers": self.attention.layers > 0,
             "a step graph": all(variant.step is not None for variant in self.variants),
         }
+        if not isinstance(self.output, BoxesOutput):  # whose queries attend to the picture, in the trace graph
+            parts["attention.layers"] = self.attention.layers > 0
         writes_text = isinstance(self.output, TextOutput)
         wrong = [name for name, is_there in parts.items() if is_there != writes_text]
         if wrong:
@@ -349,7 +374,7 @@ class Manifest(Schema):
 
     def named_files(self) -> set[str]:
         """Returns every file that the manifest refers to, relative to the bundle."""
-        tokenizers = {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
+        tokenizers = set() if self.text_source is None else {self.text_source.tokenizer}
         if self.decoder_target is not None:
             tokenizers |= {self.decoder_target.tokenizer, self.decoder_target.reading_tokenizer or ""} - {""}
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}

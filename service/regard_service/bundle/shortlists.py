@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from regard.arrays import Int64Array
 
-MAGIC = 0xF11A48D5013417F5
+SHORTLIST_MAGIC = 0xF11A48D5013417F5
 MAX_SHORTLIST_BYTES = 2**28
 HEADER = struct.Struct("<6Q")
 
@@ -59,7 +59,7 @@ def parse_shortlist(content: bytes, num_source: int | None, num_target: int) -> 
     if len(content) < HEADER.size:
         raise BadShortlist("it ends within the header")
     magic, _, num_first, _, num_offsets, num_ids = HEADER.unpack_from(content)
-    if magic != MAGIC:
+    if magic != SHORTLIST_MAGIC:
         raise BadShortlist(f"it begins with {magic:#x}")
     needed = HEADER.size + 8 * num_offsets + 4 * num_ids
     if needed != len(content) or not num_offsets:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_service.bundle import Manifest
+from regard_service.bundle import BoxesOutput, Manifest
 from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.offered_maps import num_layers_and_heads
 from regard_service.domain.results import Result
+from regard_service.engine.runtime.runner import source_length
 from regard_service.errors import AnswerTooLarge, Overloaded
 from regard_service.generation import Generation
 from regard_service.maps.builder import needs_trace
@@ -77,7 +78,7 @@ def check_answer(
         AnswerTooLarge: names the limit, and what makes the answer smaller.
     """
     if not options.kinds:
-        num_tokens: int = sum(part.array.shape[-1] for read in inputs for part in read.parts)
+        num_tokens: int = sum(source_length(manifest, part.array) for read in inputs for part in read.parts)
         most = num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
         if num_tokens <= FEW_TOKENS and most <= limits.max_bytes:  # nearly all calls: nothing needs to be computed
             return most
@@ -118,7 +119,7 @@ class _Shapes:
 
     @classmethod
     def of(cls, manifest: Manifest, generation: Generation, parts: Parts) -> "_Shapes":
-        return cls([_part_shape(manifest, generation, part.array.shape) for part in parts])
+        return cls([_part_shape(manifest, generation, source_length(manifest, part.array)) for part in parts])
 
     @property
     def source(self) -> int:
@@ -129,10 +130,9 @@ class _Shapes:
         return sum(target for _, target in self.parts)
 
 
-def _part_shape(manifest: Manifest, generation: Generation, shape: tuple[int, ...]) -> tuple[int, int]:
-    source = manifest.source
-    positions = getattr(source, "num_positions", None)
-    num_source = shape[-1] if positions is None else int(positions)
+def _part_shape(manifest: Manifest, generation: Generation, num_source: int) -> tuple[int, int]:
+    if isinstance(manifest.output, BoxesOutput):
+        return num_source, generation.max_new_tokens  # a row for each object
     ratio = TARGET_PER_SOURCE.get(manifest.task)
     expected = CAPTION_TOKENS if ratio is None else round(ratio * num_source)
     return num_source, max(1, generation.min_new_tokens, min(expected, generation.max_new_tokens))
@@ -145,7 +145,7 @@ def _answer_bytes(manifest: Manifest, options: AttentionOptions, generation: Gen
     factor = WORDS_PER_TOKEN if options.granularity == "word" else 1.0
     rows, columns = int(target * factor), int(source * factor)
     for kind in options.kinds:
-        is_of_source = kind == "encoder_self" or not manifest.has_decoder
+        is_of_source = kind == "encoder_self" or not manifest.attention.layers
         height, width = (columns, columns) if is_of_source else (rows, rows if kind == "decoder_self" else columns)
         num_weights = _num_planes(manifest, options, kind) * height * width
         total += (1 if kind == "encoder_self" else num_answers) * _weights_bytes(num_weights, width, options)

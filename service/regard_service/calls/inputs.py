@@ -2,18 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from regard.arrays import Array
 from regard_service.calls.passages import Passage
 from regard_service.domain.results import Source, Span, Token, Word
+from regard_service.engine.runtime.questions import question_record
 from regard_service.pictures.reader import SourceImage
 from regard_service.text.reading import SourceText
 from regard_service.text.words import group_words
 
-Part = SourceImage | SourceText
+
+@dataclass(frozen=True)
+class SourceQuestion:
+    """A question about a picture, as the encoder reads both."""
+
+    picture: SourceImage
+    question: SourceText
+
+    @cached_property
+    def array(self) -> Array:
+        """The engine's input."""
+        return question_record(self.picture.array, self.question.ids)
+
+
+Part = SourceImage | SourceText | SourceQuestion
 
 Parts = tuple[Part, ...]
-"""What the model reads of an input: a picture, a text, the parts of a text that was split, or the segments that are
-translated."""
+"""What the model reads of an input: a picture, a text, a picture with a question, the parts of a text that was split,
+or the segments that are translated."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +59,24 @@ def source_of(parts: Parts, *, has_words: bool) -> Source:
     first = parts[0]
     if isinstance(first, SourceImage):
         return Source(image_grid=first.grid)
+    if isinstance(first, SourceQuestion):
+        return _source_of_question(first, has_words=has_words)
     texts = [part for part in parts if isinstance(part, SourceText)]
     tokens = tuple(token for part in texts for token in part.tokens)
     return Source(tokens, words_of(first.text, tokens) if has_words else (), first.num_truncated)
+
+
+def _source_of_question(part: SourceQuestion, *, has_words: bool) -> Source:
+    """Describes a picture with a question: the question's units lie before the picture's positions."""
+    question, grid = source_of((part.question,), has_words=has_words), part.picture.grid
+    first = len(question.words or question.tokens) + grid.first_position
+    return replace(question, image_grid=replace(grid, first_position=first))
+
+
+def axis_words(source: Source, num_positions: int) -> list[Word]:
+    """Returns the source axis in words: those of the text, then each position of a picture by itself."""
+    num_tokens = len(source.tokens)
+    return [*source.words, *(Word("", None, Span(p, p + 1)) for p in range(num_tokens, num_positions))]
 
 
 def copy_source(part: Part) -> SourceText | None:

@@ -1,8 +1,8 @@
-"""Calls of models without a decoder: encode, classify, fill masks. Each input is a request of one step."""
+"""Calls of models without a decoder, each of whose inputs is a request of one step."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from regard_service.bundle import (
     LOG_NORMALIZER,
     LOGITS,
     POOLED,
+    BoxesOutput,
     ImageSource,
     LabelsOutput,
     Output,
@@ -23,14 +24,19 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
-from regard_service.calls.inputs import Input, Part, source_of
+from regard_service.calls.boxes import find_objects
+from regard_service.calls.inputs import Input, Part, axis_words, source_of
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
+from regard_service.calls.probabilities import probabilities
+from regard_service.calls.questions import QuestionReadings
 from regard_service.calls.results import timings_of
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import Call, ClassifyCall, EncodeCall, FillMaskCall
+from regard_service.domain.calls import AnswerCall, Call, ClassifyCall, DetectCall, EncodeCall, FillMaskCall
 from regard_service.domain.outputs import (
+    AnswerResult,
     ClassifyResult,
+    DetectResult,
     EncodeResult,
     FilledMask,
     FillMaskResult,
@@ -48,7 +54,9 @@ from regard_service.generation import ONE_STEP
 from regard_service.maps.builder import MapBuilder, needs_contributions
 from regard_service.maps.word_maps import map_between_words
 from regard_service.observability.tracing.record import stage
+from regard_service.pictures.reader import SourceImage
 from regard_service.repository.loader import LoadedModel
+from regard_service.repository.readers import QuestionReader
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.violations import Violations
@@ -74,8 +82,13 @@ class _Answered:
     result: EngineResult
     trace: Trace | None
 
-    def read(self, *, has_tokens: bool = False) -> ReadInput:
-        """Describes the input. Args: has_tokens: whether its tokens are listed although there are no maps."""
+    def read(self, *, has_tokens: bool = False, queries: Sequence[int] | None = None) -> ReadInput:
+        """Describes the input.
+
+        Args:
+            has_tokens: whether its tokens are listed although there are no maps.
+            queries: those that found something, of a model with queries.
+        """
         options = self.call.attention
         has_words = bool(options.kinds) and options.granularity == "word"
         full = source_of((self.part,), has_words=has_words)
@@ -87,15 +100,32 @@ class _Answered:
             timings=timings_of([self.result]),
             model=self.model.name,
             version=self.model.manifest.version,
-            maps=tuple(self._maps(full, has_words=has_words)),
+            maps=tuple(self._maps(full, queries)),
         )
 
-    def _maps(self, source: Source, *, has_words: bool) -> Iterator[AttentionMap]:
+    def _maps(self, source: Source, queries: Sequence[int] | None) -> Iterator[AttentionMap]:
         if self.trace is None:
             return
-        for found in MapBuilder(self.call.attention, self.model.manifest.attention).of_encoder(self.trace):
-            is_merged = has_words and source.image_grid is None
-            yield map_between_words(found, source.words, source.words) if is_merged else found
+        builder = MapBuilder(self.call.attention, self.model.manifest.attention)
+        for found in builder.of_encoder(self.trace) if queries is None else builder.of_queries(self.trace, queries):
+            if not source.words:  # of calls for tokens, and of pictures without a question
+                yield found
+                continue
+            words = axis_words(source, found.values.shape[-1])
+            yield map_between_words(found, words, words)
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """The readings of a call.
+
+    Attributes:
+        joined: makes the inputs of the requests of what was read, in order.
+    """
+
+    all: Sequence[Reading]
+    num_requests: int
+    joined: Callable[[Sequence[Input]], tuple[Input, ...]]
 
 
 class OneStepCalls:
@@ -126,7 +156,7 @@ class OneStepCalls:
         """Labels texts or pictures; one result per input. Raises as `encode`."""
         model = self._planner.model(call, "classification")
         output, violations = _output(model, LabelsOutput), Violations()
-        self._check_labels(call, model, output, violations)
+        _check_labels(call, model, output, violations)
         reads_pictures = isinstance(model.manifest.source, ImageSource)
         _check_kind(call, model, reads_pictures=reads_pictures)
         if reads_pictures:
@@ -139,13 +169,31 @@ class OneStepCalls:
         built = [partial(_labelled, each, call, output) for each in answered]
         return await self._built(call, built, is_slow=is_long and is_slow)
 
-    @staticmethod
-    def _check_labels(call: ClassifyCall, model: LoadedModel, output: LabelsOutput, violations: Violations) -> None:
-        known = set(output.labels)
-        for index, label in enumerate(call.labels):
-            if label not in known:
-                listed = ", ".join(output.labels[:16]) + (", ..." if len(output.labels) > 16 else "")
-                violations.add(f"labels[{index}]", f"{label!r} is no label of model {model.name!r}; it has {listed}")
+    async def detect(self, call: DetectCall) -> list[DetectResult]:
+        """Finds objects in pictures; one result per picture. Raises as `encode`."""
+        model = self._planner.model(call, "detection")
+        output, violations = _output(model, BoxesOutput), Violations()
+        _check_labels(call, model, output, violations)
+        readings = self._planner.images(model, call.images)
+        most = call.top_k if not output.is_exclusive else min(call.top_k, output.queries)
+        answered = await self._answered(call, model, readings, violations, is_slow=True, most_rows=most)
+        return await self._built(call, [partial(_detected, each, call, output) for each in answered])
+
+    async def answer(self, call: AnswerCall) -> list[AnswerResult]:
+        """Answers questions about pictures; one result per question and picture. Raises as `encode`."""
+        model = self._planner.model(call, "answering")
+        output, violations = _output(model, LabelsOutput), Violations()
+        _check_labels(call, model, output, violations)
+        reader = model.reader
+        if not isinstance(reader, QuestionReader):
+            raise Unsupported(f"model {model.name!r} reads no pictures with questions")
+        truncation = call.truncation or model.manifest.default_truncation
+        read = QuestionReadings(
+            reader, call.images, call.questions, "truncate" if truncation == "truncate" else "reject"
+        )
+        readings = _Readings(read.all(), read.num_pairs, read.paired)
+        answered = await self._answered(call, model, readings, violations, is_slow=True)
+        return await self._built(call, [partial(_answer, each, call, output) for each in answered])
 
     async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
         """Fills the masks of texts; one result per text. Raises as `encode`, and InvalidInput without a mask."""
@@ -166,30 +214,38 @@ class OneStepCalls:
         self,
         call: Call,
         model: LoadedModel,
-        readings: Sequence[Reading],
+        readings: "Sequence[Reading] | _Readings",
         violations: Violations,
         *,
         is_slow: bool,
+        most_rows: int = 1,
     ) -> list[_Answered]:
-        """Reads all inputs, runs a request for each, and traces those of calls for maps."""
+        """Reads all inputs, runs a request for each, and traces those of calls for maps.
+
+        Args:
+            most_rows: of the maps of a model with queries.
+        """
         self._pool.meet(current_caller())
         check_attention(call.attention, model.manifest, violations)
+        whole = readings if isinstance(readings, _Readings) else _Readings(readings, len(readings), tuple)
         if violations.found:
-            _, unreadable = await self._planner.read_in_time(readings, call.deadline, is_threaded=is_slow)
+            _, unreadable = await self._planner.read_in_time(whole.all, call.deadline, is_threaded=is_slow)
             raise InvalidInput([*violations.found, *unreadable])
         caller = current_caller()
         outline = EngineRequest(UNREAD, ONE_STEP, deadline=call.deadline, bulk=call.is_bulk, caller=caller)
-        with self._planner.permit(model, outline, len(readings)) as permit:
-            inputs, unreadable = await self._planner.read_in_time(readings, call.deadline, is_threaded=is_slow)
+        with self._planner.permit(model, outline, whole.num_requests) as permit:
+            read, unreadable = await self._planner.read_in_time(whole.all, call.deadline, is_threaded=is_slow)
             if unreadable:
                 raise InvalidInput(unreadable)
-            num_bytes = check_answer(model.manifest, call.attention, ONE_STEP, inputs, self._limits)
+            inputs = whole.joined(read)
+            expected = replace(ONE_STEP, max_new_tokens=most_rows)
+            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits)
             requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
             permit.extend(requests)
             with closing(self._planner.memory(num_bytes)):
                 results = await permit.run_all(requests)
                 traces = await self._traces(call, model, inputs)
-        parts = [read.parts[0] for read in inputs]
+        parts = [each.parts[0] for each in inputs]
         return [_Answered(model, call, *each) for each in zip(parts, results, traces, strict=True)]
 
     async def _built(self, call: Call, builds: Sequence[Callable[[], T]], *, is_slow: bool = False) -> list[T]:
@@ -215,6 +271,19 @@ def _output(model: LoadedModel, kind: type[Kind]) -> Kind:
     return output
 
 
+def _check_labels(
+    call: ClassifyCall | DetectCall | AnswerCall,
+    model: LoadedModel,
+    output: LabelsOutput | BoxesOutput,
+    violations: Violations,
+) -> None:
+    known = set(output.labels)
+    for index, label in enumerate(call.labels):
+        if label not in known:
+            listed = ", ".join(output.labels[:16]) + (", ..." if len(output.labels) > 16 else "")
+            violations.add(f"labels[{index}]", f"{label!r} is no label of model {model.name!r}; it has {listed}")
+
+
 def _check_kind(call: ClassifyCall, model: LoadedModel, *, reads_pictures: bool) -> None:
     """Raises InvalidInput for texts that a model of pictures should read, and the other way round."""
     if reads_pictures and call.texts:
@@ -238,18 +307,32 @@ def _vector(answered: _Answered, call: EncodeCall, output: VectorOutput) -> Enco
 
 
 def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> ClassifyResult:
-    probabilities = _probabilities(answered.result.outputs[LOGITS].astype(np.float32), output)
-    wanted = set(call.labels) or set(output.labels)
-    columns = [column for column, label in enumerate(output.labels) if label in wanted]
+    logits: Float32Array = answered.result.outputs[LOGITS].astype(np.float32)
+    chances = probabilities(logits, is_exclusive=output.is_exclusive)
+    columns = _columns(call, output)
     if output.of == "source":
         top_k = len(columns) if call.top_k is None else call.top_k
-        labels = _likeliest(probabilities, columns, output, top_k, call.threshold)
+        labels = _likeliest(chances, columns, output, top_k, call.threshold)
         return ClassifyResult(labels, (), answered.read())
     tokens = tuple(
         TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
-        for index, span, row in _of_text(answered.part, probabilities)
+        for index, span, row in _of_text(answered.part, chances)
     )
     return ClassifyResult((), tokens, answered.read(has_tokens=True))
+
+
+def _answer(answered: _Answered, call: AnswerCall, output: LabelsOutput) -> AnswerResult:
+    logits: Float32Array = answered.result.outputs[LOGITS].astype(np.float32)
+    chances = probabilities(logits, is_exclusive=output.is_exclusive)
+    columns = _columns(call, output)
+    top_k = len(columns) if call.top_k is None else call.top_k
+    return AnswerResult(_likeliest(chances, columns, output, top_k, call.threshold), answered.read())
+
+
+def _columns(call: ClassifyCall | AnswerCall, output: LabelsOutput) -> list[int]:
+    """The labels that a call chooses, by their places among the model's."""
+    wanted = set(call.labels) or set(output.labels)
+    return [column for column, label in enumerate(output.labels) if label in wanted]
 
 
 def _of_text(part: Part, values: Float32Array) -> Iterator[tuple[int, Span, Float32Array]]:
@@ -263,23 +346,20 @@ def _tokens(part: Part) -> tuple[Token, ...]:
     return part.tokens if isinstance(part, SourceText) else ()
 
 
-def _probabilities(logits: Float32Array, output: LabelsOutput) -> Float32Array:
-    """float32 [..., labels]: softmax, or the logistic function of each."""
-    if not output.is_exclusive:
-        chances: Float32Array = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # without overflow
-        return chances
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Float32Array = exponents / exponents.sum(axis=-1, keepdims=True)
-    return shares
-
-
 def _likeliest(
-    probabilities: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
+    chances: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
 ) -> tuple[LabelScore, ...]:
-    """Args: probabilities: float32 [labels]; columns: of the labels that count."""
-    ranked = sorted(columns, key=lambda column: -probabilities[column])[:top_k]
-    scores = [LabelScore(output.labels[column], float(probabilities[column])) for column in ranked]
+    """Args: chances: float32 [labels]; columns: of the labels that count."""
+    ranked = sorted(columns, key=lambda column: -chances[column])[:top_k]
+    scores = [LabelScore(output.labels[column], float(chances[column])) for column in ranked]
     return tuple(score for score in scores if score.probability >= threshold)
+
+
+def _detected(answered: _Answered, call: DetectCall, output: BoxesOutput) -> DetectResult:
+    if not isinstance(answered.part, SourceImage):
+        raise Unsupported(f"model {answered.model.name!r} reads no pictures")
+    detections = find_objects(answered.result.outputs, output, answered.part.grid, call)
+    return DetectResult(detections, answered.read(queries=[each.query for each in detections]))
 
 
 def _with_mask(reading: Callable[[], Input], output: PiecesOutput, field: str) -> Input:

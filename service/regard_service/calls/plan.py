@@ -98,11 +98,13 @@ class CallPlan:
 def chooses_from_shortlist(model: LoadedModel, generation: Generation) -> bool:
     """Whether a decoding's steps choose among the words of the model's shortlist.
 
-    Sampling draws from the model's whole distribution, and constraints may force or ban any word.
+    Sampling draws from the model's whole distribution, and constraints may force or ban any word. The
+    first token of a target language is forced without being chosen.
     """
     if not model.runner.has_shortlist or generation.whole_vocabulary:
         return False
-    return generation.sampling is None and not is_constrained(generation)
+    first_is_free = replace(generation, forced_first_id=None) if generation.forced_first_id is not None else generation
+    return generation.sampling is None and not is_constrained(first_is_free)
 
 
 def engine_requests(

@@ -30,6 +30,7 @@ from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
+from regard_service.repository.preference import meant_language
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.confidence import check_confidence
@@ -422,9 +423,9 @@ def _language(side: str, code: str, model: LoadedModel, offered: Sequence[str]) 
     """Returns the model's own name of a language. Raises ModelNotFound if it has none."""
     found = match(code, offered)
     if found is None:
-        raise _not_offered(f"{side} language", code, model, offered)
+        raise _not_offered(f"{side} language", code, model, offered, meant_language(code, offered))
     return found
 
 
-def _not_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str]) -> ModelNotFound:
-    return ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}")
+def _not_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str], advice: str = "") -> ModelNotFound:
+    return ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}{advice}")

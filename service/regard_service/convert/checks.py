@@ -13,7 +13,7 @@ class Checks(Violations):
     def in_range(self, path: str, value: float, low: float, high: float) -> None:
         """Checks a number; NaN is never in range."""
         if not low <= value <= high:
-            self.add(path, f"must be in [{low:g}, {high:g}]; it is {value:g}")
+            self.add(path, f"must be in [{low:g}, {high:g}]; it is {_shown(value)}")
 
     def at_least(self, path: str, value: int, low: int) -> None:
         """Checks a number against a minimum."""
@@ -40,3 +40,8 @@ class Checks(Violations):
         """Checks and returns the name of a model, version, language or style."""
         self.add_if(path, name_fault(value))
         return value
+
+
+def _shown(value: float) -> str:
+    """A number as its caller wrote it: an integer in full."""
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -34,7 +34,7 @@ def read_control(checks: Checks, request: pb.TranslateRequest | pb.StreamTransla
         prefixes = [request.target_prefix] if request.HasField("target_prefix") else []
         return _with_prefixes(checks, control, prefixes, 0)
     if request.target_prefixes and len(request.target_prefixes) != len(request.texts):
-        fault = f"holds {len(request.target_prefixes)}; there are {len(request.texts)} texts"
+        fault = f"holds {len(request.target_prefixes)}; texts holds {len(request.texts)}"
         checks.add("target_prefixes", fault)
         return control
     if request.HasField("num_alternatives"):

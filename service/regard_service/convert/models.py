@@ -5,13 +5,14 @@ from dataclasses import fields
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import (
     PROVIDER_NAMES,
+    BoxesOutput,
     GenerationDefaults,
     LabelsOutput,
     Manifest,
     Output,
     PiecesOutput,
     Provenance,
-    TextSource,
+    QuestionSource,
     VectorOutput,
 )
 from regard_service.convert import enums
@@ -45,7 +46,7 @@ def write_model(info: ModelInfo) -> pb.Model:
 
 
 def _described(manifest: Manifest) -> pb.Model:
-    is_text = isinstance(manifest.source, TextSource)
+    is_text = manifest.text_source is not None
     model = pb.Model(
         version=manifest.version,
         task=enums.TASK.number(manifest.task),
@@ -77,7 +78,8 @@ def _described(manifest: Manifest) -> pb.Model:
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,
-        reads_pictures=not is_text,
+        reads_pictures=manifest.image_source is not None,
+        reads_questions=isinstance(manifest.source, QuestionSource),
     )
     if manifest.has_decoder:
         model.generation_defaults.CopyFrom(_generation_defaults(manifest.generation))
@@ -99,11 +101,15 @@ def _describe_output(model: pb.Model, output: Output) -> None:
             model.labels_exclude_each_other = output.is_exclusive
         case PiecesOutput():
             model.mask_token = output.mask
+        case BoxesOutput():
+            model.labels.extend(output.labels)
+            model.labels_exclude_each_other = output.is_exclusive
+            model.num_queries = output.queries
 
 
 def _control_tokens(manifest: Manifest) -> list[str]:
-    source = manifest.source
-    return [token.content for token in source.control_tokens] if isinstance(source, TextSource) else []
+    source = manifest.text_source
+    return [] if source is None else [token.content for token in source.control_tokens]
 
 
 def _generation_defaults(defaults: GenerationDefaults) -> pb.GenerationConfig:

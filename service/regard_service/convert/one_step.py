@@ -8,9 +8,20 @@ from regard_service.convert.checks import Checks
 from regard_service.convert.options import read_attention
 from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import write_map, write_source
-from regard_service.domain.calls import AttentionOptions, Call, ClassifyCall, EncodeCall, FillMaskCall, Truncation
+from regard_service.domain.calls import (
+    AnswerCall,
+    AttentionOptions,
+    Call,
+    ClassifyCall,
+    DetectCall,
+    EncodeCall,
+    FillMaskCall,
+    Truncation,
+)
 from regard_service.domain.outputs import (
+    AnswerResult,
     ClassifyResult,
+    DetectResult,
     EncodeResult,
     FillMaskResult,
     LabelScore,
@@ -21,12 +32,15 @@ from regard_service.domain.outputs import (
 MAX_LABELS = 1000
 MAX_PIECES = 100
 DEFAULT_PIECES = 5
+DEFAULT_DETECTIONS, DEFAULT_SCORE = 100, 0.5
+DEFAULT_ANSWERS = 5
 
 # Writing this many weights of maps, or tokens, takes a millisecond or two.
 MAX_WEIGHTS_AT_ONCE, MAX_TOKENS_AT_ONCE = 1 << 17, 512
 WEIGHTS_PER_NUMBER = 4  # a number of a vector takes as long as this many weights, which are bytes in the message
 
-_Request = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
+_TextRequest = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest | pb.AnswerRequest
+_Request = _TextRequest | pb.DetectRequest
 
 
 def read_encode(request: pb.EncodeRequest, reader: RequestReader, time_remaining: float | None) -> EncodeCall:
@@ -49,10 +63,7 @@ def read_classify(request: pb.ClassifyRequest, reader: RequestReader, time_remai
     if request.texts and request.images:
         checks.add("images", "are given together with texts; a call has one kind of input")
     images = tuple(request.images)  # each access to a file of the message copies it
-    if request.HasField("top_k"):
-        checks.in_range("top_k", request.top_k, 1, MAX_LABELS)
-    if request.HasField("threshold"):
-        checks.in_range("threshold", request.threshold, 0, 1)
+    _check_choice(checks, request)
     call = ClassifyCall(
         **vars(_call(checks, request, reader, time_remaining)),
         texts=() if images else reader.check_texts(checks, request.texts),
@@ -81,6 +92,51 @@ def read_fill_mask(request: pb.FillMaskRequest, reader: RequestReader, time_rema
     return call
 
 
+def read_detect(request: pb.DetectRequest, reader: RequestReader, time_remaining: float | None) -> DetectCall:
+    """Reads a request to detect. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    _check_choice(checks, request)
+    call = DetectCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        images=reader.check_images(checks, tuple(request.images)),  # each access to a file of the message copies it
+        labels=_labels(checks, request.labels),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_DETECTIONS,
+        threshold=request.threshold if request.HasField("threshold") else DEFAULT_SCORE,
+    )
+    checks.raise_if_any()
+    return call
+
+
+def read_answer(request: pb.AnswerRequest, reader: RequestReader, time_remaining: float | None) -> AnswerCall:
+    """Reads a request to answer. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    images = reader.check_images(checks, tuple(request.images))
+    questions = reader.check_texts(checks, request.questions, "questions")
+    if images and questions and len(images) != len(questions) and 1 not in (len(images), len(questions)):
+        fault = f"are {len(questions)} beside {len(images)} images; there must be equally many, or one of either"
+        checks.add("questions", fault)
+    _check_choice(checks, request)
+    call = AnswerCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        images=images,
+        questions=questions,
+        labels=_labels(checks, request.labels),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_ANSWERS,
+        threshold=request.threshold,
+        truncation=_truncation(checks, request),
+    )
+    checks.raise_if_any()
+    return call
+
+
+def _check_choice(checks: Checks, request: pb.ClassifyRequest | pb.AnswerRequest | pb.DetectRequest) -> None:
+    """Checks how many labels are returned, and from which probability on."""
+    if request.HasField("top_k"):
+        checks.in_range("top_k", request.top_k, 1, MAX_LABELS)
+    if request.HasField("threshold"):
+        checks.in_range("threshold", request.threshold, 0, 1)
+
+
 def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaining: float | None) -> Call:
     return Call(
         model=checks.name("model", request.model),
@@ -90,7 +146,7 @@ def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaini
     )
 
 
-def _truncation(checks: Checks, request: _Request) -> Truncation | None:
+def _truncation(checks: Checks, request: _TextRequest) -> Truncation | None:
     truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
     if truncation == "split":
         checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered here: parts' answers cannot be joined")
@@ -159,6 +215,30 @@ def write_fill_mask(results: Sequence[FillMaskResult], options: AttentionOptions
             mask.span.start, mask.span.end = filled.span
             for piece in filled.pieces:
                 mask.pieces.add(id=piece.id, piece=piece.piece, text=piece.text, probability=piece.probability)
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def write_detect(results: Sequence[DetectResult], options: AttentionOptions) -> pb.DetectResponse:
+    """Writes objects. Args: options: determine the encoding of maps."""
+    response = pb.DetectResponse()
+    for result in results:
+        message = response.results.add()
+        for found in result.detections:
+            written = message.detections.add(label=found.label, score=found.score, query=found.query)
+            written.box.left, written.box.top, written.box.right, written.box.bottom = found.box
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def write_answer(results: Sequence[AnswerResult], options: AttentionOptions) -> pb.AnswerResponse:
+    """Writes answers. Args: options: determine the encoding of maps."""
+    response = pb.AnswerResponse()
+    for result in results:
+        message = response.results.add()
+        message.answer = result.answer
+        for score in result.labels:
+            _write_label(message.labels.add(), score)
         _write_input(message.input, result.read, options)
     return response
 

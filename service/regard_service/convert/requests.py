@@ -133,12 +133,12 @@ class RequestReader:
             return (image,)
         return self.check_images(checks, tuple(request.images))  # each access to a file of the message copies it
 
-    def check_texts(self, checks: Checks, texts: Sequence[str]) -> tuple[str, ...]:
+    def check_texts(self, checks: Checks, texts: Sequence[str], path: str = "texts") -> tuple[str, ...]:
         """Checks the texts of a call that are read as they stand; returns them."""
-        if not self.is_num_inputs_valid(checks, "texts", len(texts)):
+        if not self.is_num_inputs_valid(checks, path, len(texts)):
             return ()
         for index, text in enumerate(texts):
-            checks.add_if(f"texts[{index}]", text_fault(text, self.limits.max_text_characters))
+            checks.add_if(f"{path}[{index}]", text_fault(text, self.limits.max_text_characters))
         return tuple(texts)
 
     def check_images(self, checks: Checks, images: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -155,7 +155,7 @@ class RequestReader:
         if num_inputs == 0:
             checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
-            checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
+            checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}; send them in several calls")
         return 0 < num_inputs <= limit
 
     def _check_image(self, checks: Checks, path: str, image: bytes) -> None:

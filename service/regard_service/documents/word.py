@@ -5,7 +5,9 @@ are copied. A file that expands beyond a limit is refused before it is expanded 
 """
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +20,12 @@ from regard_service.documents.word_paragraphs import ParagraphReader, place_of
 from regard_service.documents.xml_source import Element, declared_encoding, parsed
 
 MAX_MEMBERS = 20_000
+CHECKED_AT_A_TIME = 2**18
+# What reading a damaged ZIP file raises: zipfile's own errors, those of each decompressor, and those of wrong numbers.
+ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, KeyError, OSError, OverflowError, RuntimeError, ValueError),
+)
 _TYPES = "[Content_Types].xml"
 _PARTS = re.compile(r"(?:document|template)\.main\+xml$|(?:header|footer|footnotes|endnotes)\+xml$")
 _TRANSITIONAL = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -29,8 +37,9 @@ def open_word(data: bytes, options: DocumentOptions) -> Document:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_size(archive, options.max_expanded_bytes)
+            _check_members(archive)
             parts = [part for name in _text_parts(archive) for part in _parts(name, _read(archive, name))]
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise refused(f"is no DOCX: {error}") from None
     limited = [bounded(part.places, options) for part in parts]
     parts = [replace(part, places=places) for part, (places, _) in zip(parts, limited, strict=True)]
@@ -45,6 +54,14 @@ def _check_size(archive: zipfile.ZipFile, limit: int) -> None:
     expanded = sum(member.file_size for member in members)
     if expanded > limit:
         raise refused(f"expands to {expanded} bytes; the limit is {limit}")
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """Reads every member: one that is copied must not turn out to be damaged after all texts are translated."""
+    for member in archive.infolist():
+        with archive.open(member) as file:
+            while file.read(CHECKED_AT_A_TIME):
+                pass
 
 
 def _text_parts(archive: zipfile.ZipFile) -> list[str]:

@@ -223,6 +223,33 @@ class ClassifyCall(Call):
 
 
 @dataclass(frozen=True)
+class DetectCall(Call):
+    """Pictures to find objects in; the fields are those of `ClassifyCall`, with scores for probabilities."""
+
+    images: tuple[bytes, ...] = ()
+    labels: tuple[str, ...] = ()
+    top_k: int = 100
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class AnswerCall(Call):
+    """Questions about pictures; there are equally many of both, or one of one kind for all of the other.
+
+    Attributes:
+        labels, threshold: as of `ClassifyCall`.
+        top_k: None stands for all labels.
+    """
+
+    images: tuple[bytes, ...] = ()
+    questions: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    top_k: int | None = 5
+    threshold: float = 0.0
+    truncation: Truncation | None = None
+
+
+@dataclass(frozen=True)
 class FillMaskCall(Call):
     """Texts with masks to fill."""
 

@@ -14,7 +14,7 @@ class ReadInput:
 
     Attributes:
         source: its tokens only in calls that need them: those for maps, and those whose results speak of tokens.
-        num_tokens: that were read; of pictures, positions.
+        num_tokens: that were read; of pictures, positions; of a picture with a question, both.
     """
 
     source: Source
@@ -59,6 +59,19 @@ class ClassifyResult:
     read: ReadInput
 
 
+@dataclass(frozen=True)
+class AnswerResult:
+    """The labels that answer a question, likeliest first."""
+
+    labels: tuple[LabelScore, ...]
+    read: ReadInput
+
+    @property
+    def answer(self) -> str:
+        """The likeliest label; "" if none reaches the threshold."""
+        return self.labels[0].label if self.labels else ""
+
+
 class PieceScore(NamedTuple):
     """A piece of the vocabulary and its probability."""
 
@@ -84,4 +97,27 @@ class FillMaskResult:
     read: ReadInput
 
 
-OneStepResult = EncodeResult | ClassifyResult | FillMaskResult
+class Detection(NamedTuple):
+    """An object in a picture.
+
+    Attributes:
+        score: in [0, 1].
+        box: left, top, right and bottom, in pixels of the upright picture, within it.
+        query: the index of the query that found it.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    query: int
+
+
+@dataclass(frozen=True)
+class DetectResult:
+    """The objects in a picture, highest score first. Maps have a row for each."""
+
+    detections: tuple[Detection, ...]
+    read: ReadInput
+
+
+OneStepResult = EncodeResult | ClassifyResult | FillMaskResult | DetectResult | AnswerResult

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant, is_shipped
+from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Provider, Variant, is_shipped
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.runtime.cuda import open_runner
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import LoadFailed, NotReady
-from regard_service.pictures.reader import ImageLimits, ImageReader
+from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.catalogue import CatalogueEntry
+from regard_service.repository.readers import InputReader, open_reader
 from regard_service.repository.warm_up import WarmUpError, warm_up
 from regard_service.text.given import TargetReader
 from regard_service.text.phrases import PhraseWriter
-from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
 from regard_service.validation.generation import GenerationResolver
 
@@ -37,7 +37,7 @@ class LoadedModel:
     runner: Runner
     text_writer: TargetWriter | None
     target_reader: TargetReader | None
-    reader: SourceReader | ImageReader
+    reader: InputReader
     folder: Path
     size_bytes: int
     load_s: float
@@ -139,10 +139,10 @@ class ModelLoader:
         load_s = time.monotonic() - begin
         return LoadedModel(bundle.manifest, runner, writer, target_reader, reader, entry.folder, size_bytes, load_s)
 
-    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter | None, SourceReader | ImageReader]:
+    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter | None, InputReader]:
         try:
             writer = TargetWriter(bundle) if bundle.manifest.has_decoder else None
-            return writer, self._open_reader(bundle)
+            return writer, open_reader(bundle, self.image_limits)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
 
@@ -154,10 +154,6 @@ class ModelLoader:
             return TargetReader(bundle, writer)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
-
-    def _open_reader(self, bundle: Bundle) -> SourceReader | ImageReader:
-        source = bundle.manifest.source
-        return ImageReader(source, self.image_limits) if isinstance(source, ImageSource) else SourceReader(bundle)
 
     def _choose(self, bundle: Bundle) -> tuple[Variant, Provider]:
         """Returns the first variant that provider and precision allow, and its provider; a GPU is preferred."""

@@ -185,6 +185,8 @@ class ModelRepository:
         of_task = [model for model in self._models.values() if model.manifest.task == task]
         close = closest(plain, [each.name for each in of_task if each.name != plain])
         meant = f"; did you mean {close!r}?" if close else ""
+        if model is not None and model.manifest.task == task:
+            meant = f"; of {plain!r}, version {model.manifest.version} serves"
         raise ModelNotFound(f"no model {name!r} for {task}; {there_are(described(of_task))}{meant}")
 
     def default(

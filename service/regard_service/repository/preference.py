@@ -1,12 +1,14 @@
 """Chooses among loaded models: the one that a call names, or the preferred one that fits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from regard_service.bundle import Task
 from regard_service.errors import ModelNotFound, there_are
+from regard_service.languages.english_names import english_name
 from regard_service.languages.matching import match
 from regard_service.repository.loader import LoadedModel
+from regard_service.validation.suggestions import closest
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ModelPreference:
         ]
         if not fitting:
             given = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
-            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; {there_are(described(of_task))}")
+            advice = _meant(of_task, source_language, target_language)
+            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; {there_are(described(of_task))}{advice}")
         spelled_so = [
             model
             for model in fitting
@@ -64,6 +67,20 @@ class ModelPreference:
         is_default = self.defaults.get(model.manifest.task) == model.name
         place = self.preferred.index(model.name) if model.name in self.preferred else len(self.preferred)
         return not is_default, place, model.name
+
+
+def _meant(models: Sequence[LoadedModel], source_language: str, target_language: str) -> str:
+    """Returns advice for the language that no model has, where it is an English name."""
+    written = {code for model in models for code in model.manifest.target_languages}
+    read = {code for model in models for code in model.manifest.source_languages}
+    return meant_language(target_language, sorted(written)) or meant_language(source_language, sorted(read))
+
+
+def meant_language(name: str, offered: Iterable[str]) -> str:
+    """Returns "; did you mean 'de'?" for "German" where "de" is offered, to end an error; "" for other names."""
+    by_name = {english_name(code): code for code in offered}
+    named = closest(name, by_name)
+    return "" if named is None else f"; did you mean {by_name[named]!r}?"
 
 
 def described(models: Iterable[LoadedModel]) -> list[str]:

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from regard.arrays import Float32Array, Int64Array
-from regard_service.bundle import ImageSource, Manifest, PiecesOutput
+from regard.arrays import Array, Float32Array
+from regard_service.bundle import Manifest, PiecesOutput
 from regard_service.domain.calls import GenerationOptions
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.runtime.questions import question_record
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import ONE_STEP
-from regard_service.pictures.reader import ImageReader
+from regard_service.repository.readers import InputReader, QuestionReader
 from regard_service.text.reading import SourceReader
 from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
@@ -24,7 +25,7 @@ class WarmUpError(Exception):
     """The model cannot generate a few tokens; the message says why."""
 
 
-def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
+def warm_up(runner: Runner, reader: InputReader) -> None:
     """Runs one short generation, both graphs and the search, on a runner that nothing else uses; with a shortlist too.
     Of a model without a decoder it runs the encode graph.
 
@@ -44,7 +45,7 @@ def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
             raise WarmUpError(f"warm-up: {name} are not numbers")
 
 
-def _request(manifest: Manifest, reader: SourceReader | ImageReader) -> EngineRequest:
+def _request(manifest: Manifest, reader: InputReader) -> EngineRequest:
     if not manifest.has_decoder:
         return EngineRequest(_source(manifest, reader, ""), ONE_STEP)
     key = next(iter(manifest.target_languages if manifest.task == "translation" else manifest.styles), "")
@@ -56,8 +57,10 @@ def _request(manifest: Manifest, reader: SourceReader | ImageReader) -> EngineRe
     return EngineRequest(_source(manifest, reader, key), short)
 
 
-def _source(manifest: Manifest, reader: SourceReader | ImageReader, key: str) -> Int64Array | Float32Array:
-    """Returns a short text, or a picture of the mean colour."""
+def _source(manifest: Manifest, reader: InputReader, key: str) -> Array:
+    """Returns a short text, or a picture of the mean colour, or both."""
+    if isinstance(reader, QuestionReader):
+        return question_record(_mean_picture(manifest), _source(manifest, reader.questions, key))
     if isinstance(reader, SourceReader):
         language = next(iter(manifest.source_languages), "")
         text, control = TEXT, frozenset[str]()
@@ -66,6 +69,11 @@ def _source(manifest: Manifest, reader: SourceReader | ImageReader, key: str) ->
         return reader.read(
             text, field="text", key=key, truncation="truncate", language=language, control_tokens=control
         ).array
-    if isinstance(manifest.source, ImageSource):
-        return np.zeros((3, manifest.source.height, manifest.source.width), np.float32)
-    raise WarmUpError("the manifest's source is neither text nor picture")
+    return _mean_picture(manifest)
+
+
+def _mean_picture(manifest: Manifest) -> Float32Array:
+    source = manifest.image_source
+    if source is None:
+        raise WarmUpError("the manifest's source is neither text nor picture")
+    return np.zeros((3, source.height, source.width), np.float32)

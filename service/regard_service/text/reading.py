@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from regard.arrays import Int64Array
-from regard_service.bundle import Bundle, TextSource
+from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.generation import Terms
@@ -80,8 +80,8 @@ class SourceReader:
     """Turns texts into encoder ids: prefix of the language or style, pieces, suffix."""
 
     def __init__(self, bundle: Bundle) -> None:
-        source = bundle.manifest.source
-        if not isinstance(source, TextSource):
+        source = bundle.manifest.text_source
+        if source is None:
             raise TypeError(f"model {bundle.manifest.name!r} reads no text")
         self._source = source
         self._max_tokens = bundle.manifest.max_source_tokens

@@ -2,7 +2,7 @@
 
 import os
 
-from benchmarks.bulk.bulk_report import BulkReport, RayReport, RayRound, Round
+from benchmarks.bulk.bulk_report import AlignedRound, BulkReport, RayReport, RayRound, Round
 from benchmarks.bulk.run_worker import NUM_SAMPLES, MemorySample, Sampler, thinned
 from tests.unit.benchmarks.test_mechanisms import MEASURED
 from tests.waiting import wait_until
@@ -46,6 +46,20 @@ def test_the_sampler_reads_the_memory_of_both_processes() -> None:
     for sample in sampler.samples:
         assert 10 < sample.client_mb < 1e6
         assert sample.server_mb > 10
+
+
+def test_map_with_alignments_is_held_against_full_batches_of_its_round() -> None:
+    def failed(mapped: float) -> list[str]:
+        rounds = (Round(clients=100, mapped=100, written=100),)
+        aligned = tuple(AlignedRound(full_batches=rate, mapped=mapped * rate) for rate in (100.0, 200.0, 300.0))
+        report = BulkReport(
+            **MEASURED, num_rows=5, num_clients=64, rounds=rounds, aligned=aligned, peak_mb={5: 9, 50: 9}, long_rate=9
+        )
+        assert report.tables()[0].rows[-2][1] == "200.0 (100.0 to 300.0)"
+        return [verdict.what for verdict in report.verdicts() if not verdict.is_met]
+
+    assert failed(0.96) == []
+    assert failed(0.94) == ["rate of client.map over that of full batches, with alignments"]
 
 
 def test_actors_are_compared_within_rounds() -> None:

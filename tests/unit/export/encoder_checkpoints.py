@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 
 from tests.unit.export.family_checkpoints import byte_level, from_sentencepiece, word_pieces
 from tests.unit.export.vision_checkpoints import randomize_parameters, vision_config
@@ -65,6 +66,27 @@ def write_picture_classifier(folder: Path, kind: str, **options: Any) -> Path:
     randomize_parameters(net)
     net.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return folder
+
+
+def write_vilt(folder: Path, *, kind: str = "ForQuestionAnswering", **options: Any) -> Path:
+    """Writes a ViLT. Args: kind: the end of its class's name; options: of its config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = word_pieces(folder)
+    config = transformers.ViltConfig(
+        vocab_size=len(tokenizer),
+        image_size=64,
+        patch_size=16,
+        max_position_embeddings=48,
+        id2label=LABELS,
+        label2id={label: number for number, label in LABELS.items()},
+        **{**SIZES, **options},
+    )
+    torch.manual_seed(0)
+    net = getattr(transformers, f"Vilt{kind}")(config)
+    randomize_parameters(net)
+    net.save_pretrained(folder)
+    ViltImageProcessorPil(size={"shortest_edge": 64}).save_pretrained(folder)
     return folder
 
 

@@ -10,7 +10,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
-from regard_service.bundle.shortlists import MAGIC
+from regard_service.bundle import SHORTLIST_MAGIC
 from tests.unit.export.families.bergamot.marian_writer import binary, float32, intgemm8, options
 from tests.unit.export.marian_checkpoints import GERMAN
 
@@ -80,7 +80,7 @@ def shortlist_bytes(offsets: Sequence[int], ids: Sequence[int], num_first: int) 
     seed = 0
     for number in np.frombuffer(body[: len(body) // 8 * 8], np.uint64).tolist():
         seed ^= (number + 0x9E3779B9 + (seed << 6) + (seed >> 2)) % 2**64
-    return struct.pack("<QQ", MAGIC, seed) + body
+    return struct.pack("<QQ", SHORTLIST_MAGIC, seed) + body
 
 
 def write_model(folder: Path, kind: Format, weights: dict[str, NDArray[Any]], settings: dict[str, Any]) -> None:

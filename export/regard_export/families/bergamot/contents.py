@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ COMPRESSED = ".gz"
 MAX_RATIO = 32  # of a compressed file; weights and lists of ids shrink to a half or a third
 MIN_UNPACKED_BYTES = 2**20  # what a small compressed file may hold at least
 MAX_SETTINGS_BYTES = 2**16
+MAX_SETTINGS_DEPTH = 8  # of lists and mappings in each other; the time of PyYAML grows with the square of it
+MAX_NUMBER = 2**64
 
 
 def read_content(path: Path, max_bytes: int) -> bytes:
@@ -64,18 +67,41 @@ def read_yaml_settings(file: Path) -> dict[str, Any]:
 def parse_yaml(title: str, content: bytes) -> dict[str, Any]:
     """Settings by name.
 
-    Aliases are refused: nested ones make a small file a huge value.
+    Aliases, deep nesting and huge numbers are refused: with them a small file takes long to read or to show.
 
     Raises:
         ExportError: the content is no YAML, or no mapping; the message begins with the title.
     """
     try:
         text = content.decode("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ExportError(f"{title} is refused: it has YAML aliases")
+        _refuse_costly(title, text)
         settings = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ExportError(f"{title} is no YAML: {error}") from error
+    except ExportError:
+        raise
+    except Exception as error:  # PyYAML raises whatever Python does for a tag with a value of another type
+        raise ExportError(f"{title} is no YAML: {type(error).__name__}: {error}") from error
     if not isinstance(settings, dict):
         raise ExportError(f"{title} holds {type(settings).__name__}, not names with values")
+    if any(abs(number) > MAX_NUMBER for number in _whole_numbers(settings)):
+        raise ExportError(f"{title} is refused: it holds a number above 2**64")
     return settings
+
+
+def _refuse_costly(title: str, text: str) -> None:
+    """Raises ExportError at the first alias, or where nesting gets too deep; nothing is built meanwhile."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ExportError(f"{title} is refused: it has YAML aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_SETTINGS_DEPTH:
+            raise ExportError(f"{title} is refused: its YAML is nested more than {MAX_SETTINGS_DEPTH} deep")
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """All within a value of YAML. Hexadecimal ones have no limit there, and Python refuses to show large ones."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list | set | tuple):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _whole_numbers(each)

@@ -9,7 +9,6 @@ number / multiplier; it is stored transposed, but for the embedding table (maria
 import math
 import struct
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
+from regard_export.checkpoints.damaged_zips import ZIP_ERRORS
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.contents import MAX_SETTINGS_BYTES, parse_yaml, read_content, unpacked_name
 
@@ -201,8 +201,10 @@ def _read_npz(path: Path, content: bytes) -> dict[str, Item]:
             for entry in entries:
                 with archive.open(entry) as stream:
                     name = entry.filename.removesuffix(".npy")
+                    if name in items:
+                        raise ExportError(f"{path} holds {name} twice")
                     items[name] = Item(_npy(path, name, stream, entry.file_size))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise ExportError(f"{path} is damaged or no model of Marian: {error}") from error
     return items
 

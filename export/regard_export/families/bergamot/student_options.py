@@ -222,7 +222,7 @@ def _alignment_layer(options: Mapping[str, Any], depth: int) -> int:
     layer = str(options.get("transformer-guided-alignment-layer", "last"))
     if layer == "last":
         return depth - 1
-    if not (layer.isascii() and layer.isdigit() and 1 <= int(layer) <= depth):
+    if not (layer.isascii() and layer.isdigit() and len(layer) <= 4 and 1 <= int(layer) <= depth):
         raise ExportError(f"transformer-guided-alignment-layer is {layer}, of {depth} decoder layers")
     return int(layer) - 1
 

@@ -124,7 +124,7 @@ def load(folder: Path, load_options: LoadOptions) -> EncoderModel:
         task=TASKS[kind],
         architecture=EncoderOnlyArchitecture(TextEncoder(description), head),
         reference=TextEncoderOriginal(net, kind, tokenizer, lower_cases=sentences.lower_cases),
-        source=_source(tokenizer),
+        source=text_source(tokenizer),
         output=_output(kind, net.config, head, tokenizer, sentences),
         tokenizers={TOKENIZER: _lower_casing(bundled_tokenizer(tokenizer), sentences)},
         max_source_tokens=_max_tokens(tokenizer, description, sentences),
@@ -246,7 +246,7 @@ def _output(kind: str, config: Any, head: Head, tokenizer: Any, sentences: Sente
     return labels_output(config, "token" if kind == TOKENS else "source")
 
 
-def _source(tokenizer: Any) -> TextSource:
+def text_source(tokenizer: Any) -> TextSource:
     """The encoder's input: the pieces of a text between the special tokens that the tokenizer adds."""
     pieces, ids = (tokenizer("a", add_special_tokens=special).input_ids for special in (False, True))
     start = next(i for i in range(len(ids)) if ids[i : i + len(pieces)] == pieces)

@@ -38,6 +38,7 @@ from regard_service.bundle import GenerationDefaults, Provenance, Target
 FAMILY = "ctranslate2"
 ACTIVATIONS: dict[int, Activation] = {0: "relu", 1: "gelu_tanh", 2: "silu", 3: "gelu"}
 MAX_POSITIONS = 1024
+MIN_WIDTH = 4  # of the sinusoids, whose rates are spaced by width / 2 - 1
 DEFAULT_POSITIONS = 500  # of CTranslate2's own sinusoids, whose first position is 1
 NUM_BEAMS, MAX_NEW_TOKENS = 2, 256  # CTranslate2's own defaults
 NORM_EPSILON = {"layer": 1e-5, "rms": 1e-6}
@@ -158,7 +159,7 @@ def _with_flags(spec: SpecFile) -> dict[str, Float32Array]:
     """The weights. `scale_embeddings` is a flag, which multiplies by the root of the width, or a factor: 1 is none."""
     weights = spec.weights()
     for name, array in spec.arrays.items():
-        if name.endswith("/scale_embeddings") and array.dtype.kind == "f" and array.reshape(-1)[0] == 1:
+        if name.endswith("/scale_embeddings") and array.dtype.kind == "f" and array.size and array.flat[0] == 1:
             weights[name] = np.zeros((), np.float32)
     return weights
 
@@ -187,7 +188,12 @@ def _settings(folder: Path, weights: TrackedWeights) -> dict[str, Any]:
 
 def _number(weights: Mapping[str, Any], name: str, default: float) -> float:
     value = weights.get(name)
-    return default if value is None else float(np.asarray(value).reshape(-1)[0])
+    if value is None:
+        return default
+    numbers = np.asarray(value).reshape(-1)[:1]
+    if not (len(numbers) and np.isfinite(numbers[0])):
+        raise ExportError(f"{name} of shape {np.shape(value)} begins with no finite number")
+    return float(numbers[0])
 
 
 def _faults(weights: TrackedWeights, settings: Mapping[str, Any]) -> list[str]:
@@ -198,6 +204,7 @@ def _faults(weights: TrackedWeights, settings: Mapping[str, Any]) -> list[str]:
             faults.append(f"{side}/activation {_number(weights, f'{side}/activation', 0):g}")
     if len({_activation(weights, side) for side in ("encoder", "decoder")}) > 1:
         faults.append("encoder and decoder of different activations")
+    faults += _size_faults(weights)
     if _number(weights, "decoder/alibi", 0) or settings.get("quantization_type"):
         faults.append("ALiBi" if _number(weights, "decoder/alibi", 0) else "AWQ quantization")
     if settings.get("add_source_bos"):
@@ -205,6 +212,21 @@ def _faults(weights: TrackedWeights, settings: Mapping[str, Any]) -> list[str]:
     if settings.get("decoder_start_token", "<s>") is None:
         faults.append("no decoder_start_token: the caller's target prefix begins the output")
     return faults
+
+
+def _size_faults(weights: TrackedWeights) -> Iterator[str]:
+    """Names a width that the heads do not divide, or that no sinusoids have."""
+    shape = weights["decoder/embeddings/weight"].shape
+    if len(shape) != 2 or shape[1] < MIN_WIDTH:
+        yield f"decoder/embeddings/weight of shape {shape}"
+    elif any(heads < 1 or shape[1] % heads for heads in _num_heads(weights)):
+        yield f"{' and '.join(map(str, _num_heads(weights)))} heads over {shape[1]} dimensions"
+
+
+def _num_heads(weights: TrackedWeights) -> tuple[int, int]:
+    """The encoder's and the decoder's."""
+    decoder = int(_number(weights, "decoder/num_heads", _number(weights, "num_heads", 8)))
+    return int(_number(weights, "encoder/num_heads", decoder)), decoder
 
 
 def _is_unsupported(name: str) -> bool:
@@ -252,11 +274,11 @@ def describe(theirs: TrackedWeights, settings: Mapping[str, Any]) -> Transformer
 
 def _layer_options(theirs: TrackedWeights) -> dict[str, Any]:
     """Sizes and kinds of layers, as `TransformerConfig` names them."""
-    heads = int(_number(theirs, "decoder/num_heads", _number(theirs, "num_heads", 8)))
+    encoder_heads, heads = _num_heads(theirs)
     is_relative = RELATIVE_BIAS in theirs
     return {
         "num_heads": heads,
-        "encoder_heads": int(_number(theirs, "encoder/num_heads", heads)),
+        "encoder_heads": encoder_heads,
         "head_width": len(theirs["decoder/layer_0/attention/linear_0/weight"]) // heads if is_relative else None,
         "encoder_layers": _num_layers(theirs, "encoder"),
         "decoder_layers": _num_layers(theirs, "decoder"),

@@ -7,7 +7,6 @@ and 16-bit arrays come with scales, by which they are divided.
 import math
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
+from regard_export.checkpoints.damaged_zips import ZIP_ERRORS
 from regard_export.errors import ExportError
 
 MODEL_FILE = "model.bin"
@@ -46,7 +46,11 @@ class SpecFile:
     arrays: dict[str, NDArray[Any]] = field(repr=False)
 
     def weights(self) -> dict[str, Float32Array]:
-        """All weights in float32, without their scales."""
+        """All weights in float32, without their scales.
+
+        Raises:
+            ExportError: a scale does not suit its array.
+        """
         found: dict[str, Float32Array] = {}
         for name, array in self.arrays.items():
             scale = self.arrays.get(f"{name}_scale")
@@ -165,7 +169,8 @@ def _divided(name: str, array: NDArray[Any], scale: NDArray[Any]) -> Float32Arra
         if scale.size > 1
         else np.float32(scale.item())
     )
-    divided: Float32Array = array.astype(np.float32) / rows
+    with np.errstate(over="ignore"):  # such weights are refused
+        divided: Float32Array = array.astype(np.float32) / rows
     return divided
 
 
@@ -180,8 +185,9 @@ def unpacked(package: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(package) as archive:
                 _unpack(package, archive, Path(scratch))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-            raise ExportError(f"{package} is no readable package: {error}") from error
+        except ZIP_ERRORS as error:  # among them OSError, of names too long, or in each other's way, and of a full disk
+            cause = str(error).replace(scratch, str(package))
+            raise ExportError(f"{package} is no readable package: {cause}") from error
         found = sorted(Path(scratch).rglob("metadata.json"), key=lambda file: len(file.parts))
         if not found:
             raise ExportError(f"{package} holds no metadata.json")

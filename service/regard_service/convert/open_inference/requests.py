@@ -8,15 +8,21 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import FieldDescriptor
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import ImageSource, Manifest
-from regard_service.convert.open_inference.tensors import Tensor, input_of, outputs_of
+from regard_service.bundle import Manifest
+from regard_service.convert.open_inference.tensors import Tensor, inputs_of, outputs_of
 from regard_service.errors import InvalidInput, Unsupported
 from regard_service.open_inference import open_inference_pb2 as v2
 from regard_service.validation.texts import NOT_UTF8
 from regard_service.validation.violations import Violations
 
 OwnRequest: TypeAlias = (
-    pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest | pb.EncodeRequest | pb.ClassifyRequest
+    pb.TranslateRequest
+    | pb.SummarizeRequest
+    | pb.CaptionRequest
+    | pb.EncodeRequest
+    | pb.ClassifyRequest
+    | pb.DetectRequest
+    | pb.AnswerRequest
 )
 
 OWN_REQUESTS: dict[str, type[OwnRequest]] = {
@@ -25,10 +31,13 @@ OWN_REQUESTS: dict[str, type[OwnRequest]] = {
     "captioning": pb.CaptionRequest,
     "encoding": pb.EncodeRequest,
     "classification": pb.ClassifyRequest,
+    "detection": pb.DetectRequest,
+    "answering": pb.AnswerRequest,
 }
 # Parameters: fields of the request, of its TextOptions and of its GenerationConfig. An enum's value is the end of its
 # name.
 CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority", "pooling", "normalized")
+DETECTION_PARAMETERS = ("top_k", "threshold")
 TEXT_PARAMETERS = ("format", "unit", "raw")
 GENERATION_PARAMETERS = tuple(
     name
@@ -80,13 +89,7 @@ def read_request(
     version = f"@{request.model_version}" if request.model_version else ""
     kinds = [ATTENTION_OUTPUTS[tensor.name] for tensor in outputs if tensor.name in ATTENTION_OUTPUTS]
     own = OWN_REQUESTS[manifest.task](model=request.model_name + version, attention=pb.AttentionConfig(kinds=kinds))
-    try:
-        elements = _elements(request, input_of(manifest), max_inputs)
-        _add_inputs(own, elements, are_pictures=isinstance(manifest.source, ImageSource))
-    except UnicodeDecodeError:
-        violations.add("inputs[0]", NOT_UTF8)
-    except ValueError as error:
-        violations.add("inputs[0]", str(error))
+    _read_inputs(request, own, inputs_of(manifest), max_inputs, violations)
     for name, value in request.parameters.items():
         if name not in IGNORED_PARAMETERS:
             _set_parameter(own, name, value, violations)
@@ -94,17 +97,42 @@ def read_request(
     return own
 
 
-def _add_inputs(own: OwnRequest, elements: Sequence[bytes], *, are_pictures: bool) -> None:
-    """Raises UnicodeDecodeError if a text is not UTF-8."""
-    if isinstance(own, pb.CaptionRequest) or (are_pictures and isinstance(own, pb.ClassifyRequest)):
-        own.images.extend(elements)
-    elif not isinstance(own, pb.CaptionRequest):
-        own.texts.extend(element.decode() for element in elements)
+def _read_inputs(
+    request: v2.ModelInferRequest,
+    own: OwnRequest,
+    expected: Sequence[Tensor],
+    max_inputs: float,
+    violations: Violations,
+) -> None:
+    """Adds the elements of the inputs to the fields of their kinds."""
+    names = [tensor.name for tensor in request.inputs]
+    if sorted(names) != sorted(tensor.name for tensor in expected):
+        known = " and ".join(repr(tensor.name) for tensor in expected)
+        count = "one input" if len(expected) == 1 else f"{len(expected)} inputs"
+        violations.add("inputs[0]", f"there must be {count}, {known}")
+        return
+    for tensor in expected:
+        index = names.index(tensor.name)
+        try:
+            elements = _elements(request, index, tensor, max_inputs)
+            if tensor.name == "image":
+                _field_of(own, "images").extend(elements)
+            else:
+                _field_of(own, f"{tensor.name}s").extend(element.decode() for element in elements)
+        except UnicodeDecodeError:
+            violations.add(f"inputs[{index}]", NOT_UTF8)
+        except ValueError as error:
+            violations.add(f"inputs[{index}]", str(error))
+
+
+def _field_of(own: OwnRequest, name: str) -> Any:
+    """The repeated field of a request that takes an input's elements."""
+    return getattr(own, name)
 
 
 def as_open_inference_error(error: InvalidInput) -> InvalidInput:
     """Returns the violations of a request of regard.v1 with the paths of the Open Inference Protocol's request."""
-    paths = {"texts": "inputs[0]", "images": "inputs[0]", "generation": "parameters"}
+    paths = {"texts": "inputs[0]", "images": "inputs[0]", "questions": "inputs[1]", "generation": "parameters"}
 
     def renamed(field: str) -> str:
         for own, path in paths.items():
@@ -116,21 +144,19 @@ def as_open_inference_error(error: InvalidInput) -> InvalidInput:
     return error.renamed(renamed)
 
 
-def _elements(request: v2.ModelInferRequest, expected: Tensor, max_inputs: float) -> list[bytes]:
-    """Returns the elements of the one input; raises ValueError if the request has another input, or several."""
-    if [tensor.name for tensor in request.inputs] != [expected.name]:
-        raise ValueError(f"there must be one input, {expected.name!r}")
-    (tensor,) = request.inputs
+def _elements(request: v2.ModelInferRequest, index: int, expected: Tensor, max_inputs: float) -> list[bytes]:
+    """Returns the elements of an input; raises ValueError if they are not as expected."""
+    tensor, raw = request.inputs[index], request.raw_input_contents
     if tensor.datatype != expected.datatype:
         raise ValueError(f"its datatype must be {expected.datatype}; it is {tensor.datatype!r}")
     if len(tensor.shape) != 1:
         raise ValueError(f"it must have one axis; its shape is {list(tensor.shape)}")
-    if request.raw_input_contents and tensor.HasField("contents"):
+    if raw and tensor.HasField("contents"):
         raise ValueError("its elements are given twice, raw and not")
-    if len(request.raw_input_contents) > 1:
-        raise ValueError(f"there are {len(request.raw_input_contents)} raw contents for one input")
-    raw = request.raw_input_contents
-    elements = read_bytes_tensor(raw[0], max_inputs) if raw else list(tensor.contents.bytes_contents)
+    if raw and len(raw) != len(request.inputs):
+        count = "one input" if len(request.inputs) == 1 else f"{len(request.inputs)} inputs"
+        raise ValueError(f"there are {len(raw)} raw contents for {count}")
+    elements = read_bytes_tensor(raw[index], max_inputs) if raw else list(tensor.contents.bytes_contents)
     if len(elements) != tensor.shape[0]:
         raise ValueError(f"its shape is {list(tensor.shape)}, and it has {len(elements)} elements")
     return elements
@@ -165,6 +191,7 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
     if field is None:
         known = [p for p in CALL_PARAMETERS if p in own.DESCRIPTOR.fields_by_name]
         known += TEXT_PARAMETERS if isinstance(own, pb.TranslateRequest) else ()
+        known += DETECTION_PARAMETERS if isinstance(own, pb.DetectRequest) else ()
         known += GENERATION_PARAMETERS if "generation" in own.DESCRIPTOR.fields_by_name else ()
         violations.add(f"parameters.{name}", f"is not known; there are {', '.join(known)}")
         return
@@ -176,8 +203,10 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
 
 def _holder(own: OwnRequest, name: str) -> Any:
     """Returns the message that a parameter is a field of; None for an unknown one."""
+    if isinstance(own, pb.DetectRequest):
+        return own if name in (*CALL_PARAMETERS, *DETECTION_PARAMETERS) else None
     if name in GENERATION_PARAMETERS:
-        return None if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest) else own.generation
+        return None if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest | pb.AnswerRequest) else own.generation
     if name in TEXT_PARAMETERS:
         return own.text_options if isinstance(own, pb.TranslateRequest) else None
     return own if name in CALL_PARAMETERS else None

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from regard_service.bundle import ImageSource, LabelsOutput, Manifest, Output, VectorOutput
+from regard_service.bundle import (
+    BoxesOutput,
+    ImageSource,
+    LabelsOutput,
+    Manifest,
+    Output,
+    QuestionSource,
+    VectorOutput,
+)
 from regard_service.open_inference import open_inference_pb2 as v2
 
 Datatype = Literal["BYTES", "FP32", "INT32"]
@@ -24,9 +32,11 @@ class Tensor:
     shape: tuple[int, ...]
 
 
-def input_of(manifest: Manifest) -> Tensor:
-    """Returns a model's one input: each element is a text, or the whole file of a picture."""
-    return Tensor("image" if isinstance(manifest.source, ImageSource) else "text", "BYTES", (-1,))
+def inputs_of(manifest: Manifest) -> list[Tensor]:
+    """Returns a model's input, or its two: each element is a text, the whole file of a picture, or a question."""
+    if isinstance(manifest.source, QuestionSource):
+        return [Tensor("image", "BYTES", (-1,)), Tensor("question", "BYTES", (-1,))]
+    return [Tensor("image" if isinstance(manifest.source, ImageSource) else "text", "BYTES", (-1,))]
 
 
 def outputs_of(manifest: Manifest) -> list[Tensor]:
@@ -53,6 +63,13 @@ def _outputs_of_one_step(output: Output) -> list[Tensor]:
             return [Tensor("vector", "FP32", (-1, output.width)), Tensor("num_tokens", "INT32", (-1,))]
         case LabelsOutput(of="source"):
             return [Tensor("label", "BYTES", (-1,)), Tensor("probabilities", "FP32", (-1, len(output.labels)))]
+        case BoxesOutput():
+            return [
+                Tensor("num_boxes", "INT32", (-1,)),
+                Tensor("boxes", "FP32", (-1, -1, 4)),
+                Tensor("labels", "BYTES", (-1, -1)),
+                Tensor("scores", "FP32", (-1, -1)),
+            ]
         case _:
             return []
 
@@ -67,19 +84,21 @@ def write_metadata(manifest: Manifest) -> v2.ModelMetadataResponse:
         name=manifest.name,
         versions=[manifest.version],
         platform="regard",
-        inputs=[metadata(input_of(manifest))],
+        inputs=map(metadata, inputs_of(manifest)),
         outputs=map(metadata, outputs_of(manifest)),
     )
 
 
 def write_config(manifest: Manifest) -> v2.ModelConfig:
     """Describes a model's tensors in Triton's form."""
-    source = input_of(manifest)
     return v2.ModelConfig(
         name=manifest.name,
         platform="regard",
         max_batch_size=0,
-        input=[v2.ModelInput(name=source.name, data_type=CONFIG_TYPES[source.datatype], dims=source.shape)],
+        input=[
+            v2.ModelInput(name=tensor.name, data_type=CONFIG_TYPES[tensor.datatype], dims=tensor.shape)
+            for tensor in inputs_of(manifest)
+        ],
         output=[
             v2.ModelOutput(name=tensor.name, data_type=CONFIG_TYPES[tensor.datatype], dims=tensor.shape)
             for tensor in outputs_of(manifest)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from regard.arrays import Float32Array, Int64Array
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.generation import Generation
 
 # A traced request notes the end of its first step and of every 16th after it: a span of 500 events says no more.
@@ -20,7 +20,8 @@ class EngineRequest:
 
     Attributes:
         source: int64 [source] token ids; for models that copy, int64 [2, source], the ids and below them the
-            words (`source_words` of docs/bundle.md); or float32 [3, height, width] pixels.
+            words (`source_words` of docs/bundle.md); or float32 [3, height, width] pixels; or a record of both
+            (`question_record`).
         attention: whether the batch keeps the cross-attention of every step; False costs nothing.
         deadline: `time.monotonic()` after which nobody reads the result; None means never.
         bulk: interactive requests go before it.
@@ -30,7 +31,7 @@ class EngineRequest:
         is_listed: whether it chooses among the words that the model's shortlist allows; requests of a batch agree.
     """
 
-    source: Int64Array | Float32Array
+    source: Int64Array | Float32Array | Array
     generation: Generation
     attention: bool = False
     deadline: float | None = None

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from regard_service.bundle import ImageSource
+from regard_service.bundle import TextSource
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.caller_queue import CallerQueue
 from regard_service.engine.policy.pace import Pace
@@ -87,8 +87,8 @@ class Lane:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether sources are pictures, which are encoded one at a time."""
-        return isinstance(self.runner.manifest.source, ImageSource)
+        """Whether sources are pictures, with or without a question, which are encoded one at a time."""
+        return not isinstance(self.runner.manifest.source, TextSource)
 
     @property
     def takes_one_step(self) -> bool:

@@ -15,14 +15,17 @@ from regard_service.bundle import (
     BadShortlist,
     Bundle,
     GraphSpec,
+    ImageSource,
     Manifest,
     PiecesOutput,
     Provider,
+    QuestionSource,
     Shortlist,
     TextSource,
     Variant,
     parse_shortlist,
 )
+from regard_service.engine.runtime.questions import ids_of, pixels_of, question_record
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.engine.runtime.trace import Trace, read_trace
 from regard_service.engine.runtime.word_list import WordList
@@ -90,7 +93,6 @@ class Runner:
         if variant.select is not None and variant.listed_step is not None and provider == "CPUExecutionProvider":
             self._open_lists(variant.select, variant.listed_step)
         self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
-        self._is_text = isinstance(self.manifest.source, TextSource)
 
     def use_cores(self, number: int) -> None:
         """Opens what `encode_on_all_cores` needs for this many cores."""
@@ -236,7 +238,7 @@ class Runner:
         """Runs the trace graph, and loads it before its first run.
 
         Args:
-            source: int64 [source] ids, or float32 [3, height, width] pixels.
+            source: int64 [source] ids, float32 [3, height, width] pixels, or both (`question_record`).
             target: int64 [target] ids that the decoder reads: the start token, then the output without its last token.
             labels: int64 [target] ids whose log-probabilities to compute, the output; None computes none.
             has_contributions: whether to compute contributions, as far as the graph has them.
@@ -252,7 +254,7 @@ class Runner:
                 self._trace = self._session(self._bundle, spec)
         names = [output.name for output in spec.outputs]
         inputs: dict[str, Array] = {
-            **({"source_ids": source} if self._is_text else {"pixels": source[None]}),
+            **_trace_inputs(self.manifest, source),
             "target_ids": target,
             "label_ids": target if labels is None else labels,
             "wants_logprobs": np.array(labels is not None),
@@ -372,30 +374,51 @@ def allocate_on(device: str, shape: Sequence[int], dtype: Any) -> OrtValue:
 
 
 def source_length(manifest: Manifest, source: Array) -> int:
-    """Positions of the source axis: tokens of a text, cells of a picture's grid."""
+    """Positions of the source axis: tokens of a text, cells of a picture's grid, or both."""
     described = manifest.source
-    return source.shape[-1] if isinstance(described, TextSource) else described.num_positions
+    if isinstance(described, TextSource):
+        length: int = source.shape[-1]
+        return length
+    if isinstance(described, ImageSource):
+        return described.num_positions
+    return len(ids_of(source)) + described.picture.num_positions
 
 
 def encode_inputs(manifest: Manifest, sources: Sequence[Array]) -> dict[str, Array]:
     """Every input that an encode graph may read, by name."""
-    if not isinstance(manifest.source, TextSource):
+    if isinstance(manifest.source, ImageSource):
         return {"pixels": np.stack(sources)}
+    if isinstance(manifest.source, QuestionSource):
+        return {
+            "pixels": np.stack([pixels_of(each) for each in sources]),
+            **_packed([ids_of(each) for each in sources]),
+        }
     inputs = _packed(sources)
     if isinstance(manifest.output, PiecesOutput):
         inputs["masked"] = np.flatnonzero(inputs["source_ids"] == manifest.output.mask_id)
     return inputs
 
 
+def _trace_inputs(manifest: Manifest, source: Array) -> dict[str, Array]:
+    """The inputs of a trace graph that hold the source, by name."""
+    if isinstance(manifest.source, TextSource):
+        return {"source_ids": source}
+    if isinstance(manifest.source, ImageSource):
+        return {"pixels": source[None]}
+    return {"source_ids": ids_of(source), "pixels": pixels_of(source)[None]}
+
+
 def _probe(manifest: Manifest) -> Array:
-    """A source that is long enough for all cores: the first piece repeated, or noise."""
+    """A source that is long enough for all cores: the first piece repeated, or noise, or noise with a short text."""
     source = manifest.source
     if isinstance(source, TextSource):
         length = min(2 * MIN_POSITIONS_ON_ALL_CORES, manifest.max_source_tokens)
         if isinstance(manifest.output, PiecesOutput):
             return np.full(length, manifest.output.mask_id, np.int64)
         return np.zeros((2, length) if manifest.has_decoder and manifest.target.copies else length, np.int64)
-    return np.random.default_rng(0).standard_normal((3, source.height, source.width), np.float32)
+    picture = source if isinstance(source, ImageSource) else source.picture
+    pixels = np.random.default_rng(0).standard_normal((3, picture.height, picture.width), np.float32)
+    return pixels if isinstance(source, ImageSource) else question_record(pixels, np.zeros(1, np.int64))
 
 
 def _packed(sources: Sequence[Array]) -> dict[str, Array]:

@@ -2,6 +2,8 @@
  * The form's state in the page's address, behind the "#", which browsers send to no server: a link shows the same call.
  */
 
+import { readsText } from "./tasks.js";
+
 /** @typedef {import("./composer.js").Call} Call */
 
 /** Longer texts are left out: programs cut long addresses. */
@@ -13,7 +15,8 @@ const MAX_TEXT = 4000;
  */
 export function addressOf(call) {
   const { task, text, format, model, beside, from, to, beams, hypotheses, words, tooLong, isStreamChosen } = call;
-  const isText = task !== "caption" && text.length <= MAX_TEXT;
+  const { reads, most, threshold, pooling } = call;
+  const isText = readsText(reads) && text.length <= MAX_TEXT;
   const values = {
     task,
     model,
@@ -23,6 +26,9 @@ export function addressOf(call) {
     format: format === "plain" ? "" : format,
     beams: beams ?? "",
     outputs: hypotheses ?? "",
+    most: most ?? "",
+    threshold: threshold ?? "",
+    pooling,
     units: words ? "" : "tokens",
     long: tooLong,
     stream: isStreamChosen ? "" : "no",

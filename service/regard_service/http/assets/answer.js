@@ -2,12 +2,14 @@
  * The answer to a call: the whole text if it has layout, its warnings, and the words and maps of one segment.
  */
 
+import { drawnOf } from "./drawn.js";
+import { Findings } from "./findings.js";
 import { hasLayout, nameOf, Passage } from "./passage.js";
 import { Rendered } from "./rendered.js";
 import { isLong } from "./requests.js";
 import { Shade } from "./view/shade.js";
 import { element, listWarnings, setAttributes } from "./view/dom.js";
-import { legible, segmentOf, wordsOf } from "./view/result.js";
+import { legible, readResult, segmentOf, wordsOf } from "./view/result.js";
 import { View } from "./view/view.js";
 
 /** @typedef {import("./view/result.js").Result} Result */
@@ -27,7 +29,7 @@ export class Answer {
     this.#passage = new Passage((index) => this.#showSegment(index));
     this.#rendered = element("div", "passage", this.#pages[0].element, this.#pages[1].element);
     setAttributes(this.#name, { role: "status" });
-    this.element.append(this.#warnings, this.#shade.element, this.#passage.element, this.#rendered, this.#name);
+    this.element.append(this.#findings.element, this.#warnings, this.#shade.element, this.#passage.element, this.#rendered, this.#name);
     this.#view = new View(this.element);
   }
 
@@ -40,6 +42,14 @@ export class Answer {
   /** @type {View} */ #view;
   /** @type {Result | null} the whole one */ #result = null;
   #numShown = 0;
+  #findings = new Findings((chosen) => this.#draw(chosen));
+  /** @type {{results: any[], input: Input} | null} what was found in one step */ #found = null;
+  /** @type {any} */ #drawn = null;
+
+  /** What was found in one step as the view shows it, in the API's JSON; null if the answer is none of one step. */
+  get drawn() {
+    return this.#drawn;
+  }
 
   /** How often a part of an answer, or a whole one, has been shown. */
   get numShown() {
@@ -79,6 +89,7 @@ export class Answer {
    */
   show(result, { call, image }) {
     this.#result = result;
+    this.#forgetFindings();
     this.#numShown++;
     this.element.hidden = false;
     const isPassage = call.task === "translate" && (call.format !== "plain" || hasLayout(call.text, result));
@@ -96,11 +107,49 @@ export class Answer {
   }
 
   /**
+   * Shows what was found in one step, and the maps of the first input.
+   * @param {any[]} results in the API's JSON
+   * @param {Input} input
+   * @returns {any} the first result as the view shows it, in the API's JSON
+   */
+  showFindings(results, input) {
+    this.#result = null;
+    this.#found = { results, input };
+    this.#numShown++;
+    this.element.hidden = false;
+    this.#showWarnings([]);
+    this.#shade.hide();
+    this.#rendered.hidden = this.#passage.element.hidden = true;
+    this.#findings.show(input.call, results, input.image);
+    this.#draw({ index: 0, isFromPicture: false });
+    return this.#drawn;
+  }
+
+  /**
+   * Shows the maps of one of the inputs.
+   * @param {import("./findings.js").Chosen} chosen
+   */
+  #draw({ index, isFromPicture }) {
+    if (!this.#found) return;
+    const { results, input } = this.#found;
+    this.#drawn = drawnOf(input.call, results[index], isFromPicture);
+    const result = readResult(this.#drawn);
+    if (result.hypotheses[0].tokens.length) this.#showDetails(result, input.image);
+    else this.#hideDetails("There is nothing whose maps could be shown.");
+  }
+
+  #forgetFindings() {
+    this.#found = this.#drawn = null;
+    this.#findings.hide();
+  }
+
+  /**
    * Shows an output that is being made. Of a page only the text: its maps come by segment, at the end.
    * @param {import("./partial.js").Partial} partial
    * @param {Input} input
    */
   showPartial(partial, { call, image }) {
+    this.#forgetFindings();
     this.#numShown++;
     this.element.hidden = false;
     this.#showWarnings([]);

@@ -8,6 +8,7 @@ import { Partial } from "./partial.js";
 import { buttonOf, ProblemPanel } from "./problems.js";
 import { requestOf } from "./requests.js";
 import { pageOf, pictureOf, save } from "./saving.js";
+import { described } from "./tasks.js";
 import { Timings } from "./timings.js";
 import { element } from "./view/dom.js";
 import { readResult } from "./view/result.js";
@@ -20,7 +21,7 @@ export class Column {
   /** @param {Remedies} remedies */
   constructor(remedies) {
     this.problem = new ProblemPanel(remedies);
-    this.timings = new Timings(remedies.split);
+    this.timings = new Timings(remedies);
     this.#saving = element(
       "div",
       "saving",
@@ -62,7 +63,7 @@ export class Column {
   /**
    * Sends a call, and shows its answer.
    * @param {Call} call
-   * @param {HTMLImageElement | null} image the picture to caption
+   * @param {HTMLImageElement | null} image the picture that the call reads
    * @param {AbortSignal} signal
    * @returns {Promise<Result>}
    */
@@ -73,11 +74,13 @@ export class Column {
     this.answer.isBusy = true;
     try {
       const { path, body } = await requestOf(call);
-      const raw = call.streams
-        ? await this.#watch(stream(path, body, signal), { call, image }, signal)
-        : (await post(path, body, signal)).results[0];
+      const results = call.streams
+        ? [await this.#watch(stream(path, body, signal), { call, image }, signal)]
+        : (await post(path, body, signal)).results;
+      const isOneStep = described(call.task).isOneStep;
+      const raw = isOneStep ? this.answer.showFindings(results, { call, image }) : results[0];
       const result = readResult(raw);
-      this.answer.show(result, { call, image });
+      if (!isOneStep) this.answer.show(result, { call, image });
       this.timings.show(result);
       this.#shown = { raw, call, result };
       this.#saving.hidden = false;
@@ -128,7 +131,8 @@ export class Column {
   /** @param {"html" | "png"} format */
   async #save(format) {
     if (!this.#shown) return;
-    const { raw, call, result } = this.#shown;
+    const { call, result } = this.#shown;
+    const raw = this.answer.drawn ?? this.#shown.raw;
     const title = `${result.model} ${result.version}`;
     try {
       const isPage = format === "html";

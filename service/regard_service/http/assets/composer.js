@@ -6,13 +6,16 @@ import { getFile, Problem } from "./api.js";
 import { Card } from "./card.js";
 import { ENDINGS } from "./documents.js";
 import { EXAMPLES, Examples } from "./examples.js";
+import { Limits, numberField, numberOf } from "./limits.js";
 import { isLong } from "./requests.js";
+import { described, readsPicture, readsText, TASKS } from "./tasks.js";
 import { Choice, element, Select, setAttributes } from "./view/dom.js";
 
 /**
  * What the form says.
  * @typedef {object} Call
- * @property {"translate" | "summarize" | "caption"} task
+ * @property {import("./tasks.js").Task} task
+ * @property {import("./tasks.js").Reads} reads what the model reads
  * @property {boolean} streams
  * @property {boolean} isStreamChosen whether the form says so; some calls do not stream all the same
  * @property {string} text
@@ -27,18 +30,14 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {string} to language to translate into, or style of a summary
  * @property {number | null} beams
  * @property {number | null} hypotheses
+ * @property {number | null} most how many labels, pieces or boxes; null if the model decides
+ * @property {number | null} threshold least probability; null if the model decides
+ * @property {string} pooling of vectors; "" if the model decides
  * @property {boolean} words
  * @property {string[]} kinds of map
  * @property {string} [prefix] how the output is to begin
  * @property {boolean} [hasConfidence] whether the model says how sure it is of each word
  */
-
-/** @type {Record<string, {task: Call["task"], name: string}>} */
-const TASKS = {
-  TASK_TRANSLATION: { task: "translate", name: "Translate" },
-  TASK_SUMMARIZATION: { task: "summarize", name: "Summarize" },
-  TASK_CAPTIONING: { task: "caption", name: "Caption" },
-};
 
 const FILE_HINT = "Translate a file: drop it here, or choose one";
 
@@ -71,8 +70,9 @@ export class Composer {
     this.#tooLong.show(TOO_LONG, "");
     this.#from = new Select("From", onChange);
     this.#to = new Select("To", () => this.#showBeside());
-    this.#beams = number("Beams", 1, 16);
-    this.#hypotheses = number("Outputs", 1, 16);
+    this.#beams = numberField("Beams", AS_MANY);
+    this.#hypotheses = numberField("Outputs", AS_MANY);
+    this.#limits = new Limits(onChange);
     this.#units = new Choice("Units", (/** @type {string} */ units) => {
       this.#words = units === "words";
       this.#units.show(UNITS, units);
@@ -106,6 +106,8 @@ export class Composer {
   /** @type {Select} */ #beside;
   /** @type {Select} */ #tooLong;
   #card = new Card();
+  #streamField = element("label", "check");
+  #maskToken = MASK;
   /** @type {HTMLButtonElement} */ #run;
   /** @type {HTMLButtonElement} */ #stop;
   /** @type {Map<Call["task"], Call>} what the form said when another task was chosen */ #kept = new Map();
@@ -113,6 +115,7 @@ export class Composer {
   /** @type {Select} */ #to;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #beams;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #hypotheses;
+  /** @type {Limits} */ #limits;
   /** @type {Choice<any>} */ #units;
   /** @type {HTMLInputElement} */ #stream;
   /** @type {HTMLTextAreaElement} */ #text;
@@ -129,14 +132,16 @@ export class Composer {
 
   /** @returns {Call} */
   call() {
-    const numberOf = (/** @type {HTMLInputElement} */ input) => (input.value === "" ? null : Number(input.value));
-    const tooLong = /** @type {Call["tooLong"]} */ (this.#chosen === "caption" ? "" : this.#tooLong.select.value);
+    const reads = this.#reads;
+    const { isOneStep } = described(this.#chosen);
+    const tooLong = /** @type {Call["tooLong"]} */ (readsText(reads) ? this.#tooLong.select.value : "");
     // The parts of a summary are joined at the end: there is nothing to stream.
     const cannotStream = this.#chosen === "summarize" && tooLong === SPLIT;
     const model = this.#modelOf(this.#model.select.value);
     return {
       task: this.#chosen,
-      streams: this.#stream.checked && !cannotStream,
+      reads,
+      streams: this.#stream.checked && !cannotStream && !isOneStep,
       isStreamChosen: this.#stream.checked,
       text: this.#text.value,
       format: this.#chosen === "translate" ? this.#chosenFormat : "plain",
@@ -147,8 +152,9 @@ export class Composer {
       tooLong,
       from: this.#chosen === "translate" ? this.#from.select.value : "",
       to: this.#to.select.value,
-      beams: numberOf(this.#beams.input),
-      hypotheses: numberOf(this.#hypotheses.input),
+      beams: isOneStep ? null : numberOf(this.#beams.input),
+      hypotheses: isOneStep ? null : numberOf(this.#hypotheses.input),
+      ...this.#limits.values(described(this.#chosen)),
       words: this.#words,
       kinds: this.#kindsOf(model),
       hasConfidence: Boolean(model?.has_confidence),
@@ -193,6 +199,7 @@ export class Composer {
     choose(this.#tooLong, "long");
     this.#beams.input.value = state.get("beams") ?? "";
     this.#hypotheses.input.value = state.get("outputs") ?? "";
+    this.#limits.restore(state);
     this.#words = state.get("units") !== "tokens";
     this.#units.show(UNITS, this.#words ? "words" : "tokens");
     this.#stream.checked = state.get("stream") !== "no";
@@ -202,9 +209,9 @@ export class Composer {
     this.#listener.onChange();
   }
 
-  /** Has the form say that a text that is too long is split. */
-  split() {
-    this.#tooLong.select.value = SPLIT;
+  /** Has the form say that a text that is too long is split; in tasks that cannot join the parts' answers, cut. */
+  shorten() {
+    this.#tooLong.select.value = described(this.#chosen).isOneStep ? "TRUNCATION_TRUNCATE" : SPLIT;
     this.#listener.onChange();
   }
 
@@ -225,13 +232,19 @@ export class Composer {
    */
   #kindsOf(model) {
     const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);
-    const few = isLong({ task: this.#chosen, text: this.#text.value });
+    const few = isLong({ reads: this.#reads, text: this.#text.value });
     return offered.filter((/** @type {string} */ kind) => !few || LINEAR_KINDS.includes(kind));
   }
 
   /** Whether there is anything to send. */
   get isReady() {
-    return this.#chosen === "caption" ? this.#picture !== null : this.#text.value.trim() !== "";
+    const hasText = !readsText(this.#reads) || this.#text.value.trim() !== "";
+    return hasText && (!readsPicture(this.#reads) || this.#picture !== null);
+  }
+
+  /** What the chosen model reads. */
+  get #reads() {
+    return described(this.#chosen).reads(this.#modelOf(this.#model.select.value));
   }
 
   /** The task that is chosen. */
@@ -240,7 +253,7 @@ export class Composer {
   }
 
   #form() {
-    const stream = element("label", "check", this.#stream, element("span", "", "Stream"));
+    this.#streamField.append(this.#stream, element("span", "", "Stream"));
     const top = element(
       "div",
       "row",
@@ -257,9 +270,10 @@ export class Composer {
       "row",
       this.#beams.element,
       this.#hypotheses.element,
+      ...this.#limits.elements,
       this.#units.element,
       this.#tooLong.element,
-      stream,
+      this.#streamField,
       this.#stop,
       this.#run,
     );
@@ -285,16 +299,18 @@ export class Composer {
   #choose(task) {
     const tasks = this.#tasks();
     if (task !== this.#chosen) this.#kept.set(this.#chosen, this.call());
-    const isExample = EXAMPLES[this.#chosen].some(({ text }) => text === this.#text.value);
+    const isExample = EXAMPLES[this.#chosen].some(({ text }) => text?.replaceAll(MASK, this.#maskToken) === this.#text.value);
     if (isExample || !this.#text.value) this.#text.value = EXAMPLES[task][0].text ?? "";
+    this.#maskToken = MASK;
     this.#chosen = task;
     this.#setFormat("plain");
-    this.#examples.show(task);
     this.#format.element.hidden = this.#fileChoice.hidden = task !== "translate";
     this.#task.show(tasks, task);
-    this.#text.hidden = task === "caption";
-    this.#drop.hidden = task !== "caption";
-    this.#tooLong.element.hidden = task === "caption";
+    const description = described(task);
+    const ways = description.isOneStep ? TOO_LONG.filter(([way]) => way !== SPLIT) : TOO_LONG;
+    this.#tooLong.show(ways, description.isOneStep ? "" : this.#tooLong.select.value);
+    this.#beams.element.hidden = this.#hypotheses.element.hidden = this.#streamField.hidden = description.isOneStep;
+    this.#limits.show(description);
     this.#run.textContent = tasks.find(([each]) => each === task)?.[1] ?? "Run";
     const models = this.#ofTask();
     const standard = models.find((model) => model.is_default) ?? models[0];
@@ -321,12 +337,34 @@ export class Composer {
     this.#listener.onChange();
   }
 
+  /** Shows the fields for what the chosen model reads, and its examples. */
+  #showInputs() {
+    const reads = this.#reads;
+    this.#text.hidden = !readsText(reads);
+    this.#text.setAttribute("aria-label", { lines: "Texts, one a line", question: "Question", text: "Text", picture: "Text" }[reads]);
+    this.#drop.hidden = !readsPicture(reads);
+    this.#tooLong.element.hidden = !readsText(reads);
+    this.#examples.show(this.#chosen, readsPicture(reads));
+    this.#useMaskOf(this.#modelOf(this.#model.select.value));
+  }
+
+  /**
+   * Writes the mask as a model spells it.
+   * @param {any} model
+   */
+  #useMaskOf(model) {
+    const own = model?.mask_token || MASK;
+    if (this.#chosen === "fill-mask") this.#text.value = this.#text.value.replaceAll(this.#maskToken, own);
+    this.#maskToken = own;
+  }
+
   #ofTask() {
     return this.#models.filter((model) => TASKS[model.task].task === this.#chosen);
   }
 
   /** The languages or styles of the chosen model; hidden if there is nothing to choose. */
   #showLanguages() {
+    this.#showInputs();
     const model = this.#modelOf(this.#model.select.value);
     const names = new Intl.DisplayNames(["en"], { type: "language" });
     /** @type {[string, string][]} */
@@ -341,7 +379,7 @@ export class Composer {
     label.textContent = this.#chosen === "translate" ? "To" : "Style";
     const before = this.#to.select.value;
     this.#to.show(options, options.some(([value]) => value === before) ? before : (options[0]?.[0] ?? ""));
-    this.#to.element.hidden = this.#chosen === "caption" || options.length === 0;
+    this.#to.element.hidden = options.length === 0;
     this.#beams.input.placeholder = String(model?.generation_defaults?.num_beams ?? 1);
     this.#hypotheses.input.placeholder = "1";
     this.#card.show(model);
@@ -351,8 +389,10 @@ export class Composer {
   /** The models that can answer the same call: in another precision, by another architecture. */
   #showBeside() {
     const [chosen, to] = [this.#model.select.value, this.#to.select.value];
-    const others = this.#ofTask().filter(({ name, target_languages = [] }) => {
-      return name !== chosen && (this.#chosen !== "translate" || target_languages.includes(to));
+    const { reads } = described(this.#chosen);
+    const others = this.#ofTask().filter((other) => {
+      const { name, target_languages = [] } = other;
+      return reads(other) === this.#reads && name !== chosen && (this.#chosen !== "translate" || target_languages.includes(to));
     });
     const before = this.#beside.select.value;
     const options = /** @type {[string, string][]} */ (others.map(({ name, precision }) => [name, `${name}, ${precision}`]));
@@ -391,12 +431,12 @@ export class Composer {
       preview.hidden = false;
       hint.textContent = file.name;
       this.#listener.onChange();
-      this.element.requestSubmit();
+      if (this.isReady) this.element.requestSubmit();
     };
     input.addEventListener("change", () => input.files?.length && this.#takePicture(input.files[0]));
     document.addEventListener("paste", (event) => {
       const file = event.clipboardData?.files[0];
-      if (this.#chosen === "caption" && file) this.#takePicture(file);
+      if (readsPicture(this.#reads) && file) this.#takePicture(file);
     });
     return zone;
   }
@@ -427,6 +467,7 @@ export class Composer {
    * @param {import("./examples.js").Example} example
    */
   async #take(example) {
+    if (example.text !== undefined) this.#text.value = example.text.replaceAll(MASK, this.#maskToken);
     if (example.picture) {
       const name = example.picture.slice(example.picture.lastIndexOf("/") + 1);
       try {
@@ -437,9 +478,16 @@ export class Composer {
       }
       return;
     }
-    this.#text.value = example.text ?? "";
     this.#setFormat(example.format ?? "plain");
     this.element.requestSubmit();
+  }
+
+  /** The task that gets a dropped picture: the chosen one if its model reads pictures. */
+  #pictureTask() {
+    const task = readsPicture(this.#reads) ? this.#chosen : "caption";
+    if (this.#tasks().some(([offered]) => offered === task)) return task;
+    const reading = this.#models.find((model) => TASKS[model.task].reads(model) === "picture");
+    return reading ? TASKS[reading.task].task : task;
   }
 
   /**
@@ -460,10 +508,11 @@ export class Composer {
       light(false);
       if (!file) return;
       event.preventDefault();
-      const task = file.type.startsWith("image/") ? "caption" : "translate";
+      const isPicture = file.type.startsWith("image/");
+      const task = isPicture ? this.#pictureTask() : "translate";
       if (!this.#tasks().some(([offered]) => offered === task)) return;
       if (this.#chosen !== task) this.#choose(task);
-      if (task === "caption") this.#takePicture(file);
+      if (isPicture) this.#takePicture(file);
       else {
         const others = (event.dataTransfer?.files.length ?? 1) - 1;
         this.#fileHint.textContent = others ? `One file at a time: ${file.name} was taken, ${others} not` : FILE_HINT;
@@ -480,6 +529,11 @@ const FORMATS = [
   ["xml", "XML"],
 ];
 
+const AS_MANY = { min: 1, max: 16, step: 1, inputmode: "numeric" };
+
+/** The mask in the examples' texts; models spell it in their own ways. */
+const MASK = "[MASK]";
+
 const SPLIT = "TRUNCATION_SPLIT_AND_JOIN";
 
 /** @type {[string, string][]} */
@@ -495,14 +549,3 @@ const UNITS = [
   ["words", "Words"],
   ["tokens", "Tokens"],
 ];
-
-/**
- * @param {string} label
- * @param {number} least
- * @param {number} most
- */
-function number(label, least, most) {
-  const input = element("input");
-  setAttributes(input, { type: "number", min: least, max: most, step: 1, inputmode: "numeric" });
-  return { element: element("label", "field", element("span", "", label), input), input };
-}

@@ -7,6 +7,7 @@ import { Alternatives } from "./alternatives.js";
 import { Problem } from "./api.js";
 import { Column } from "./column.js";
 import { DocumentPanel } from "./documents.js";
+import { described, readsPicture } from "./tasks.js";
 import { element } from "./view/dom.js";
 
 /** @typedef {import("./composer.js").Call} Call */
@@ -77,11 +78,11 @@ export class Desk {
       this.#alternatives.hide();
       this.#file.forget();
       this.#arrange(call);
-      const image = call.task === "caption" && call.picture ? await this.#imageOf(call.picture) : null;
+      const image = readsPicture(call.reads) && call.picture ? await this.#imageOf(call.picture) : null;
       const runs = callsOf(call).map((own, at) => this.#column(at, own, image, signal));
       const [first, second] = await Promise.all(runs);
       if (first) this.#alternatives.show(call, first);
-      if (first && second) this.#columns[1].answer.compareWith(first);
+      if (first && second && !described(call.task).isOneStep) this.#columns[1].answer.compareWith(first);
     });
   }
 

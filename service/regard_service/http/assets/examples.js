@@ -4,7 +4,7 @@
 
 import { element, setAttributes } from "./view/dom.js";
 
-/** @typedef {import("./composer.js").Call["task"]} Task */
+/** @typedef {import("./tasks.js").Task} Task */
 /** @typedef {import("./composer.js").Call["format"]} Format */
 
 /**
@@ -55,6 +55,28 @@ export const EXAMPLES = {
     { name: "A cat", picture: "/assets/cat.jpg" },
     { name: "A rocket", picture: "/assets/rocket.jpg" },
   ],
+  classify: [
+    { name: "A review", text: "I liked this book, although the ending came too soon." },
+    { name: "A cat", picture: "/assets/cat.jpg" },
+    { name: "A rocket", picture: "/assets/rocket.jpg" },
+  ],
+  encode: [
+    {
+      name: "Four sentences",
+      text:
+        "Where is the library?\nHow do I get to the library?\nThe children are playing in the garden.\n" +
+        "Some boys and girls are outside.",
+    },
+  ],
+  "fill-mask": [{ name: "A mask", text: "Could you tell me where the [MASK] is?" }],
+  detect: [
+    { name: "A cat", picture: "/assets/cat.jpg" },
+    { name: "A rocket", picture: "/assets/rocket.jpg" },
+  ],
+  answer: [
+    { name: "A cat", picture: "/assets/cat.jpg", text: "What colour is the cat?" },
+    { name: "A rocket", picture: "/assets/rocket.jpg", text: "What is in the picture?" },
+  ],
 };
 
 /** The examples of a task as buttons. */
@@ -69,9 +91,13 @@ export class Examples {
   /** @type {(example: Example) => void} */
   #onChoose;
 
-  /** @param {Task} task */
-  show(task) {
-    this.element.replaceChildren(element("span", "", "Examples"), ...EXAMPLES[task].map((example) => this.#button(example)));
+  /**
+   * @param {Task} task
+   * @param {boolean} hasPicture whether the chosen model reads pictures
+   */
+  show(task, hasPicture) {
+    const fitting = EXAMPLES[task].filter(({ picture }) => Boolean(picture) === hasPicture);
+    this.element.replaceChildren(element("span", "", "Examples"), ...fitting.map((example) => this.#button(example)));
   }
 
   /** @param {Example} example */

@@ -9,6 +9,7 @@ import { Desk } from "./desk.js";
 import { translatedName } from "./documents.js";
 import { ProblemPanel } from "./problems.js";
 import { documentSnippetsOf, snippetsOf } from "./requests.js";
+import { described } from "./tasks.js";
 import { Choice, element, setAttributes } from "./view/dom.js";
 import { switchThemeWith } from "./view/theme.js";
 
@@ -41,8 +42,9 @@ const desks = new Map();
 /** What a reader may do about an answer. */
 const reader = {
   retry: () => retry(),
-  split: () => {
-    composer?.split();
+  canSplit: () => !described(desk().call?.task ?? "translate").isOneStep,
+  shorten: () => {
+    composer?.shorten();
     run();
   },
   useBeams: (/** @type {number} */ beams) => {

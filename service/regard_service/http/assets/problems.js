@@ -16,7 +16,8 @@ import { element, setAttributes } from "./view/dom.js";
  * What a reader may do about problems.
  * @typedef {object} Remedies
  * @property {() => void} retry sends the same call again
- * @property {() => void} split sends it with the text split into parts
+ * @property {() => boolean} canSplit whether the call's text may be split into parts; otherwise its end may be cut
+ * @property {() => void} shorten sends it with the text split, or cut
  * @property {(beams: number) => void} useBeams sends it with as many beams
  */
 
@@ -38,6 +39,10 @@ const LABELS = {
   "text_options.format": "Format",
   style: "Style",
   model: "Model",
+  "questions[0]": "Question",
+  top_k: "At most",
+  threshold: "Threshold",
+  pooling: "Pooling",
   truncation: "Long texts",
 };
 
@@ -79,12 +84,12 @@ export class ProblemPanel {
    * @returns {Remedy[]}
    */
   #remediesOf({ status, violations }) {
-    const { retry, split, useBeams } = this.#remedies;
+    const { retry, canSplit, shorten, useBeams } = this.#remedies;
     /** @type {Remedy[]} */
     const remedies = PASSING.includes(status) ? [{ name: "Retry", apply: retry }] : [];
     for (const { description } of violations) {
       const outputs = TOO_FEW_BEAMS.exec(description)?.[1];
-      if (HINT.test(description)) remedies.push({ name: "Split it into parts", apply: split });
+      if (HINT.test(description)) remedies.push({ name: canSplit() ? "Split it into parts" : "Cut its end", apply: shorten });
       if (outputs) remedies.push({ name: `Use ${outputs} beams`, apply: () => useBeams(Number(outputs)) });
     }
     return remedies;

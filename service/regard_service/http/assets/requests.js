@@ -2,6 +2,9 @@
  * From what the form says to the API's requests, and to the same call from elsewhere.
  */
 
+import { oneStepOptionsOf, textsOf } from "./one_step.js";
+import { described, readsPicture, readsText } from "./tasks.js";
+
 /** @typedef {import("./composer.js").Call} Call */
 
 /**
@@ -14,15 +17,13 @@
 /** Would steer a terminal, or make a line read otherwise than it runs; both JSON and Python escape them alike. */
 const STEERING = /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-const METHODS = { translate: "Translate", summarize: "Summarize", caption: "Caption" };
-
 const LONGEST_IN_FLOATS = 600; // characters
 
 /**
  * Whether a call's text is so long that its maps are made small.
- * @param {Pick<Call, "task" | "text">} call
+ * @param {Pick<Call, "reads" | "text">} call
  */
-export const isLong = (call) => call.task !== "caption" && call.text.length > LONGEST_IN_FLOATS;
+export const isLong = (call) => readsText(call.reads) && call.text.length > LONGEST_IN_FLOATS;
 
 /**
  * The request of a call, without its input.
@@ -41,6 +42,7 @@ function optionsOf(call) {
   };
   if (Object.keys(generation).length) options.generation = generation;
   if (call.tooLong) options.truncation = call.tooLong;
+  Object.assign(options, oneStepOptionsOf(call));
   if (call.format !== "plain") options.text_options = { format: `FORMAT_${call.format.toUpperCase()}` };
   options.attention = {
     kinds: call.kinds,
@@ -54,11 +56,12 @@ function optionsOf(call) {
 /**
  * A call's input under its field's name.
  * @param {Call} call
- * @param {string} input the text, or the picture in base64
+ * @param {string} picture in base64
  */
-function inputOf(call, input) {
-  if (call.task === "caption") return call.streams ? { image: input } : { images: [input] };
-  return call.streams ? { text: input } : { texts: [input] };
+function inputOf(call, picture) {
+  if (call.reads === "question") return { images: [picture], questions: [call.text] };
+  if (call.reads === "picture") return call.streams ? { image: picture } : { images: [picture] };
+  return call.streams ? { text: call.text } : { texts: textsOf(call) };
 }
 
 /**
@@ -66,9 +69,9 @@ function inputOf(call, input) {
  * @param {Call} call
  */
 export async function requestOf(call) {
-  const input = call.task === "caption" && call.picture ? await base64Of(call.picture) : call.text;
+  const picture = readsPicture(call.reads) && call.picture ? await base64Of(call.picture) : "";
   const confidence = call.task === "translate" && call.hasConfidence ? { confidence: true } : {};
-  const body = { ...inputOf(call, input), ...optionsOf(call), ...prefixOf(call), ...confidence };
+  const body = { ...inputOf(call, picture), ...optionsOf(call), ...prefixOf(call), ...confidence };
   return { path: pathOf(call), body };
 }
 
@@ -111,7 +114,11 @@ export function documentRequestOf(call, name, document) {
 
 /** @param {File} file */
 export async function base64Of(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  return base64OfBytes(new Uint8Array(await file.arrayBuffer()));
+}
+
+/** @param {Uint8Array} bytes */
+export function base64OfBytes(bytes) {
   const parts = [];
   for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
   return btoa(parts.join(""));
@@ -127,13 +134,13 @@ export async function base64Of(file) {
  */
 export function snippetsOf(call, origin, target, access) {
   const file = call.picture?.name || "picture.jpg";
-  const isPicture = call.task === "caption";
+  const isPicture = readsPicture(call.reads);
   const commands = commandsOf({
     url: `${origin}${pathOf(call)}`,
     target,
-    method: `${call.streams ? "Stream" : ""}${METHODS[call.task]}`,
+    method: `${call.streams ? "Stream" : ""}${described(call.task).method}`,
     streams: call.streams,
-    body: { ...inputOf(call, isPicture ? CONTENT : call.text), ...optionsOf(call) },
+    body: { ...inputOf(call, CONTENT), ...optionsOf(call) },
     file: isPicture ? file : null,
     access,
   });
@@ -204,6 +211,7 @@ const shortName = (value) => value.slice(value.indexOf("_") + 1).toLowerCase();
  * @param {Access} access
  */
 function pythonOf(call, target, file, access) {
+  if (described(call.task).isOneStep) return programOf(oneStepProgramOf(call, file), target, access);
   const options = [literal(call.task === "caption" ? file : call.text)];
   if (call.from) options.push(`source_language=${literal(call.from)}`);
   if (call.format !== "plain") options.push(`format=${literal(call.format)}`);
@@ -213,8 +221,7 @@ function pythonOf(call, target, file, access) {
   if (call.beams !== null) options.push(`num_beams=${call.beams}`);
   if (call.hypotheses !== null) options.push(`num_return_sequences=${call.hypotheses}`);
   if (call.tooLong) options.push(`truncation=${literal(shortName(call.tooLong))}`);
-  const kinds = call.kinds.map((kind) => literal(kind.replace("ATTENTION_KIND_", "").toLowerCase()));
-  options.push(`attention=[${kinds.join(", ")}]`, ...(call.words ? ["words=True"] : []));
+  options.push(...mapOptionsOf(call));
   const page = call.task === "caption" ? `"attention.html", picture=${literal(file)}` : '"attention.html"';
   const body = call.streams
     ? [`    for event in client.stream_${call.task}(${options.join(", ")}):`, "        print(event)"]
@@ -224,6 +231,32 @@ function pythonOf(call, target, file, access) {
         `    result.save_html(${page})`,
       ];
   return programOf(body, target, access);
+}
+
+/**
+ * The options of a Python call that ask for maps.
+ * @param {Call} call
+ */
+function mapOptionsOf({ kinds, words }) {
+  const names = kinds.map((kind) => literal(kind.replace("ATTENTION_KIND_", "").toLowerCase()));
+  return [`attention=[${names.join(", ")}]`, ...(words ? ["words=True"] : [])];
+}
+
+/**
+ * The lines of a program whose call is answered in one step.
+ * @param {Call} call
+ * @param {string} file
+ */
+function oneStepProgramOf(call, file) {
+  const inputs = { text: [literal(call.text)], lines: [`[${textsOf(call).map(literal).join(", ")}]`], picture: [literal(file)], question: [literal(file), literal(call.text)] };
+  const name = { classify: call.reads === "picture" ? "classify_images" : "classify", "fill-mask": "fill_mask" };
+  const method = name[/** @type {keyof typeof name} */ (call.task)] ?? call.task;
+  const options = [...inputs[call.reads], `model=${literal(call.model)}`];
+  if (call.most !== null) options.push(`top_k=${call.most}`);
+  if (call.threshold !== null) options.push(`threshold=${call.threshold}`);
+  if (call.task === "encode" && call.pooling) options.push(`pooling=${literal(shortName(call.pooling))}`);
+  if (call.tooLong) options.push(`truncation=${literal(shortName(call.tooLong))}`);
+  return [`    print(client.${method}(${[...options, ...mapOptionsOf(call)].join(", ")}))`];
 }
 
 /**

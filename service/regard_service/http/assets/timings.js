@@ -8,15 +8,15 @@ import { element, setAttributes } from "./view/dom.js";
 /** @typedef {import("./view/result.js").Result} Result */
 
 export class Timings {
-  /** @param {() => void} onSplit the reader wants all of a text that was cut */
-  constructor(onSplit) {
-    this.#onSplit = onSplit;
+  /** @param {Pick<import("./problems.js").Remedies, "canSplit" | "shorten">} remedies of a text that was cut */
+  constructor(remedies) {
+    this.#remedies = remedies;
     this.element = element("div", "timings");
     setAttributes(this.element, { role: "status", "aria-label": "Timings" });
   }
 
-  /** @type {() => void} */
-  #onSplit;
+  /** @type {Pick<import("./problems.js").Remedies, "canSplit" | "shorten">} */
+  #remedies;
 
   /** @param {string} state instead of timings */
   say(state) {
@@ -50,7 +50,8 @@ export class Timings {
   #dropped({ numTruncated }) {
     if (!numTruncated) return [];
     const said = element("span", "", `the last ${numTruncated} tokens were too many and were dropped`);
-    return [said, buttonOf({ name: "Split it into parts", apply: this.#onSplit })];
+    const { canSplit, shorten } = this.#remedies;
+    return [said, ...(canSplit() ? [buttonOf({ name: "Split it into parts", apply: shorten })] : [])];
   }
 }
 

@@ -1,12 +1,13 @@
 """What doors call: the methods of the API, and what they know."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.calls.data_plane import DataPlane
 from regard_service.domain.documents import DocumentEvent
 from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.models import ModelInfo
+from regard_service.domain.outputs import EncodeResult
 from regard_service.domain.results import Result
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.context import HttpContext
@@ -68,11 +69,19 @@ class DoorBackend:
         """Describes pictures; one result per picture."""
         return await self._attention.captioned(request, context)
 
+    async def encode(self, request: pb.EncodeRequest, context: HttpContext) -> list[EncodeResult]:
+        """Turns texts into vectors; one result per text."""
+        return await self._attention.encoded(request, context)
+
     def translate_document(
         self, request: pb.TranslateDocumentRequest, context: HttpContext
     ) -> AsyncGenerator[DocumentEvent, None]:
         """Translates a file and yields its events. The caller closes the iterator."""
         return self._attention.document_events(request, context)
+
+    async def apart(self, function: Callable[[], bytes]) -> bytes:
+        """Runs what would block the event loop, of a call's answer, in a thread."""
+        return await self._data_plane.apart(function)
 
     async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
         """Returns the languages of texts, among those that the loaded models read."""

@@ -1,4 +1,4 @@
-"""AttentionService: translate, summarize, caption, unary and streaming; score, align, encode, classify, fill masks."""
+"""AttentionService: translate, summarize, caption, unary and streaming; score, align, and models without a decoder."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -14,10 +14,14 @@ from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.one_step import (
     is_slow_to_write,
+    read_answer,
     read_classify,
+    read_detect,
     read_encode,
     read_fill_mask,
+    write_answer,
     write_classify,
+    write_detect,
     write_encode,
     write_fill_mask,
 )
@@ -27,7 +31,7 @@ from regard_service.convert.responses import Event, Response, are_large, write_e
 from regard_service.domain.calls import Call, TranslateCall
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentStarted
 from regard_service.domain.elements import NO_RULES, ElementRules
-from regard_service.domain.outputs import OneStepResult
+from regard_service.domain.outputs import EncodeResult, OneStepResult
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
 from regard_service.observability import logs
@@ -157,6 +161,13 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         results = await self._data_plane.encode(call)
         return await self._one_step(results, call, partial(write_encode, results, call.attention))
 
+    async def encoded(self, request: pb.EncodeRequest, context: Context) -> list[EncodeResult]:
+        """Turns texts into vectors for a transport that writes results itself."""
+        call = read_encode(request, self._reader, context.time_remaining())
+        results = await self._data_plane.encode(call)
+        self._record_one_step(results, call)
+        return results
+
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802
         """Labels texts or pictures; one result per input, in order."""
         call = read_classify(request, self._reader, context.time_remaining())
@@ -169,8 +180,25 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         results = await self._data_plane.fill_mask(call)
         return await self._one_step(results, call, partial(write_fill_mask, results, call.attention))
 
+    async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:  # noqa: N802
+        """Finds objects in pictures; one result per picture, in order."""
+        call = read_detect(request, self._reader, context.time_remaining())
+        results = await self._data_plane.detect_objects(call)
+        return await self._one_step(results, call, partial(write_detect, results, call.attention))
+
+    async def Answer(self, request: pb.AnswerRequest, context: Context) -> pb.AnswerResponse:  # noqa: N802
+        """Answers questions about pictures; one result per question and picture, in order."""
+        call = read_answer(request, self._reader, context.time_remaining())
+        results = await self._data_plane.answer(call)
+        return await self._one_step(results, call, partial(write_answer, results, call.attention))
+
     async def _one_step(self, results: Sequence[OneStepResult], call: Call, write: Callable[[], Written]) -> Written:
         """Writes the answer of a model without a decoder."""
+        self._record_one_step(results, call)
+        return await self._data_plane.apart(write) if is_slow_to_write(results) else write()
+
+    def _record_one_step(self, results: Sequence[OneStepResult], call: Call) -> None:
+        """Adds names and numbers of the results, and no text, to the call's line in the log; counts the maps."""
         reads = [result.read for result in results]
         logs.note(
             model=f"{reads[0].model}@{reads[0].version}",
@@ -179,7 +207,6 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         )
         for read in reads:
             self._sent_maps.count(read.model, read.maps, call.attention)
-        return await self._data_plane.apart(write) if is_slow_to_write(results) else write()
 
     async def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
         self._record(results, call)

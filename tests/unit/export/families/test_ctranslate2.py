@@ -302,6 +302,13 @@ def test_options_of_the_spec_that_are_refused(tmp_path: Path, options: Any, mess
         _load(write_ctranslate2(tmp_path / "model", **options))
 
 
+def test_a_refusal_of_an_option_names_the_model(tmp_path: Path) -> None:
+    folder = write_ctranslate2(tmp_path / "model", activation=Activation.Tanh)
+    with pytest.raises(ExportError) as refusal:
+        load_source_model(folder)
+    assert str(refusal.value).startswith(f"{folder}: this CTranslate2 model has unsupported options: ")
+
+
 def test_a_vocabulary_that_is_shorter_than_the_table(written, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
     (folder / "shared_vocabulary.json").write_text(json.dumps(pieces()[:-1]))

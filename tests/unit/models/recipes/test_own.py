@@ -75,7 +75,16 @@ def test_a_language_that_was_not_asked_for_and_files_of_different_lengths_are_re
         read(tmp_path / "latin", "tsv", "en", ("de",))
 
 
-def test_a_checkpoint_of_the_recipe_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def both_languages(folder: Path) -> Path:
+    """Pairs of two target languages."""
+    file = folder / "both.tsv"
+    file.write_text("".join(f"amber {number}\tAMBER\t{code}\n" for number in range(60) for code in ("xx", "yy")))
+    return file
+
+
+def test_a_checkpoint_of_the_recipe_goes_on_and_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
     monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
     rng, words = random.Random(0), "amber birch cedar daisy elder fern".split()
@@ -94,6 +103,16 @@ def test_a_checkpoint_of_the_recipe_is_exported(tmp_path: Path, monkeypatch: pyt
     assert set(checkpoint.card["scores"]) == {"bleu/dev/xx"}
     main([*options, "--steps", "4", "--device", "cpu"])  # goes on, with the same vocabulary
     assert Checkpoint.load(tmp_path / "own").tokenizer.to_str() == checkpoint.tokenizer.to_str()
+    for changed, reason in (
+        (["--width", "64"], "--width 64 instead of 32"),
+        (["--layers", "2", "2", "--vocabulary", "400"], "--vocabulary 400 instead of 330, --layers 2 2 instead of 1 2"),
+        (["--languages", "en-xx,en-yy", "--data", str(both_languages(tmp_path))], "en-xx,en-yy instead of en-xx"),
+        (["--dev", "6"], "--dev 6 instead of 5"),
+        (["--steps", "2"], "has made 4 steps, and 2 steps in total are fewer"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*options, "--steps", "4", "--device", "cpu", *changed])
+        assert reason in capsys.readouterr().err
     bundle = tmp_path / "bundle"
     done = CliRunner().invoke(export_command, [str(tmp_path / "own"), "-o", str(bundle), "--precision", "float32"])
     assert done.exit_code == 0, done.output

@@ -12,7 +12,7 @@ from torch.multiprocessing.spawn import spawn
 
 from regard_models.recipes import training as training_module
 from regard_models.recipes.processes import Processes
-from regard_models.recipes.training import ALONE, Log, TrainingLoop, TrainingPlan, endless
+from regard_models.recipes.training import ALONE, Log, OtherTraining, TrainingLoop, TrainingPlan, endless
 
 SLOPE = 3.0
 PLAN = TrainingPlan(
@@ -179,3 +179,12 @@ def test_two_processes_share_the_batches_of_each_step(tmp_path: Path) -> None:
 def test_more_processes_than_batches_of_a_step_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 batches of a step are too few for 2 processes"):
         train(tmp_path, processes=Processes(0, 2))
+
+
+def test_a_folder_of_another_model_or_of_more_steps_is_refused_in_words(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(OtherTraining, match="has made 60 steps, and 50 steps in total are fewer"):
+        train(tmp_path, replace(PLAN, steps=50))
+    other = TrainingLoop(tmp_path, nn.Linear(2, 1), batches, lambda batch: (batch.x.sum(), {}), device="cpu")
+    with pytest.raises(OtherTraining, match=r"the weight 0.weight is \[1, 1\] there and missing here"):
+        other.run(PLAN)

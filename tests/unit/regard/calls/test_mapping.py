@@ -206,9 +206,11 @@ async def test_an_early_end_cancels_calls_in_flight() -> None:
 
 
 def test_one_text_is_not_many_and_numbers_are_checked() -> None:
-    with pytest.raises(TypeError, match="map takes many inputs; it got one, of type str"):
+    with pytest.raises(TypeError, match="map takes a list of inputs, or another iterable; it is of type str"):
         next(mapping.batches_of("a text", 3))
     with pytest.raises(ValueError, match="batch_size must be at least 1; it is 0"):
         next(mapping.batches_of(["a"], 0))
+    with pytest.raises(TypeError, match="batch_size must be a whole number; it is '8'"):
+        mapping.batches_of(["a"], "8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="concurrency must be at least 1; it is 0"):
         next(iter(mapping.run(mapping.batches_of(["a"], 1), lambda batch: [RESULT], 0, True, None)))

@@ -1,13 +1,16 @@
 """Requests from Python arguments; tests/integration/test_client.py sends them."""
 
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from regard.calls import requests
+from regard.calls import mapping, requests
 from regard.calls.channel import deadline
+from regard.calls.documents import translate_document
 from regard.errors import InvalidArgument
 from regard.v1 import regard_pb2 as pb
 
@@ -70,6 +73,86 @@ def test_several_texts_may_come_from_anywhere() -> None:
     for wrong in (5, None, b"bytes", {"a": "x"}):
         with pytest.raises(TypeError, match="texts must be a text, or a list of texts; it is of type"):
             requests.as_list(wrong)
+
+
+class Table:
+    """What iterates over the names of its columns, as a data frame does."""
+
+    columns = ("text", "label")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (Path("a.txt"), "texts must be texts, not files; translate_document takes the file 'a.txt'"),
+        (bytearray(b"a"), "it is of type bytearray"),
+        (np.array("a text"), "it is of type ndarray"),
+        (Table(), "it is a table, of type Table: pass one of its columns"),
+    ],
+)
+def test_what_iterates_over_other_things_than_texts_is_refused(texts: object, reason: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        requests.as_list(texts)
+    assert reason in str(refused.value)
+    if not isinstance(texts, Path):
+        with pytest.raises(TypeError, match="map takes a list of inputs"):
+            mapping.batches_of(texts, 2)  # type: ignore[arg-type]
+
+
+def test_pairs_are_rows_of_any_kind() -> None:
+    for pairs in ([("a", "b")], [["a", "b"]], np.array([["a", "b"]]), zip("a", "b", strict=True)):
+        request = requests.score(requests.as_pairs(pairs)[1], "de", {})
+        assert [(pair.source, pair.target) for pair in request.pairs] == [("a", "b")]
+    with pytest.raises(TypeError, match=r"pairs must be a tuple \(source, target\), or a list .*; it is of type dict"):
+        requests.as_pairs({"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "description"),
+    [
+        ({"terms": 5}, "terms", "a list of pairs or Terms; it is of type int"),
+        ({"terms": "dog=Hund"}, "terms", "it is of type str"),
+        ({"terms": [5]}, "terms[0]", "must be a source and a target, or a Term"),
+        ({"target_prefix": 3}, "target_prefix", "must be a text, or a list with one for each text; it is of type int"),
+        ({"attention": 5}, "attention", "must be True, a kind of map or several kinds; it is of type int"),
+        (
+            {"protected_patterns": np.array("a")},
+            "text_options.protected_patterns",
+            "must be a list; it is of type ndarray",
+        ),
+    ],
+)
+def test_one_value_in_place_of_several_is_a_violation(options: dict[str, Any], field: str, description: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        requests.translate(["x"], "de", options)  # type: ignore[arg-type]
+    [violation] = caught.value.violations
+    assert violation.field == field
+    assert description in violation.description
+
+
+def test_kinds_of_an_alignment_are_checked_as_those_of_a_translation() -> None:
+    with pytest.raises(InvalidArgument, match="attention: must be True, a kind of map or several kinds"):
+        requests.align([("a", "b")], "de", {"attention": 5})  # type: ignore[typeddict-item]
+    request = requests.align([("a", "b")], "de", {"attention": ["cross", "alignment"]})
+    assert list(request.attention.kinds) == [pb.ATTENTION_KIND_ALIGNMENT, pb.ATTENTION_KIND_CROSS]
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [("beam_size", "num_beams"), ("n_best", "num_return_sequences"), ("do_sample", "temperature"), ("tgt_lang", "to")],
+)
+def test_what_other_libraries_call_an_option_is_known(option: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=f"there is no option '{option}'; did you mean '{meant}'?"):
+        requests.translate(["x"], "de", {option: 2})  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("document", [None, 3, ["a.txt"]])
+def test_a_document_is_a_path_or_bytes(document: Any) -> None:
+    with pytest.raises(TypeError, match="document must be a file's path or its bytes; it is of type"):
+        translate_document(document, "de", {})
 
 
 def test_a_text_is_no_timeout() -> None:

@@ -67,6 +67,34 @@ def test_metadata_is_pairs_or_a_dictionary() -> None:
             checked_metadata(wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("x y", "z", "the name 'x y'; names consist of a-z, 0-9"),
+        ("", "z", "the name ''"),
+        ("key-bin", "z", "names with -bin are for bytes"),
+        (
+            "authorization",
+            "Bearer \u201csecret\u201d",
+            "has a value with '\u201c' at 7; values are printable ASCII",
+        ),
+        ("authorization", "secret\n", r"value with '\n' at 6"),
+    ],
+)
+def test_metadata_is_what_http_takes(name: str, value: str, reason: str) -> None:
+    assert checked_metadata({"Authorization": "Bearer x"}) == (("authorization", "Bearer x"),)
+    with pytest.raises(ValueError, match="metadata") as refused:
+        regard.Client(metadata={name: value})
+    assert reason in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_clients_timeout_is_a_number() -> None:
+    for wrong in (None, "5", True):
+        with pytest.raises(TypeError, match=r"timeout must be a number of seconds; it is .*; math.inf is no limit"):
+            regard.Client(timeout=wrong)  # type: ignore[arg-type]
+
+
 def test_a_token_is_no_credentials() -> None:
     check_credentials(None)
     check_credentials(grpc.ssl_channel_credentials())

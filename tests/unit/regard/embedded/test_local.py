@@ -15,7 +15,7 @@ def test_a_shipped_model_answers_without_a_port_to_choose() -> None:
     with regard.local("everyday") as client:
         assert [model.name for model in client.models()] == ["everyday"]
         assert client.translate(TEXT, to="de").text
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(RuntimeError, match=r"the client of 127.0.0.1:[0-9]+ is closed; make another one"):
         client.translate(TEXT, to="de")
 
 
@@ -44,6 +44,15 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:
     with pytest.raises(regard.RegardError, match=r"in this process: no model everyone in .*; there are: everyday, "):
         regard.local("everyone")
+    with pytest.raises(TypeError, match="bundles are folders or names of models; one is of type list"):
+        regard.local(["everyday"])  # type: ignore[arg-type]
+
+
+def test_another_version_than_the_shipped_one_is_not_served_silently() -> None:
+    with pytest.raises(regard.RegardError, match=r"there is no version '9' of 'multi30k'; multi30k@1 is shipped"):
+        regard.local("multi30k@9")
+    with regard.local("multi30k@1") as client:
+        assert client.model("multi30k").version == "1"
 
 
 def test_a_damaged_bundle_says_why(tmp_path: Path) -> None:

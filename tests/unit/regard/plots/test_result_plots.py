@@ -67,8 +67,12 @@ def test_a_missing_map_layer_head_or_picture_is_named(result: Result) -> None:
     with pytest.raises(ValueError, match="no layers and heads"):
         result.plot(kind="alignment", layer=1)
     bare = Result.from_message(pb.Result(hypotheses=[pb.Hypothesis(text="x")]))
-    with pytest.raises(ValueError, match="attention=True"):
+    with pytest.raises(ValueError, match="no map to draw; it has no map; the call has to set attention=True"):
         bare.plot()
+    with pytest.raises(ValueError, match="there is no style 'cross', but a kind of map: plot\\(kind='cross'\\)"):
+        result.plot("cross")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="ax must be axes of a matplotlib figure; it is of type int"):
+        result.plot(ax=3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the picture that was captioned"):
         caption_result(["a"], GRID).plot()
 

@@ -90,6 +90,11 @@ def test_another_ending_is_refused_by_name(tmp_path: Path) -> None:
             call(tmp_path / "results.csv")
 
 
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"there is no such folder: '{tmp_path / 'no'}'"):
+        regard.ResultWriter(tmp_path / "no" / "results.jsonl")
+
+
 @pytest.mark.parametrize(("encoding", "atol"), [("float32", 0), ("float16", 1e-3), ("uint8", 1 / 255)])
 @pytest.mark.parametrize("top_k", [0, 2])
 def test_a_table_stores_alignments_as_it_is_asked_to(tmp_path: Path, encoding: Any, atol: float, top_k: int) -> None:

@@ -230,6 +230,24 @@ def test_damaged_files_and_bombs_are_refused(data: bytes, fault: str) -> None:
     assert error.value.violations[0].description.startswith(fault)
 
 
+def test_damage_of_what_is_copied_is_refused_before_anything_is_translated() -> None:
+    data = docx(document=paragraph(run("Hello."))).replace(b"\x89PNG" * 100, b"\x89PNX" * 100)
+    with pytest.raises(InvalidInput, match=r"is no DOCX: Bad CRC-32 for file 'word/media/image1\.png'"):
+        open_document(data, "docx", DocumentOptions())
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_of_any_compression_is_refused(method: int) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", method) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>" * 100)
+    data = bytearray(output.getvalue())
+    for position in range(60, 80):  # behind the member's header
+        data[position] ^= 0xFF
+    with pytest.raises(InvalidInput, match="is no DOCX: "):
+        open_document(bytes(data), "docx", DocumentOptions())
+
+
 def test_a_member_that_lies_about_its_size_is_not_expanded() -> None:
     data = bytearray(docx(document=paragraph(run("a" * 3_000_000))))
     size = zipfile.ZipFile(io.BytesIO(bytes(data))).getinfo("word/document.xml").file_size

@@ -51,3 +51,19 @@ def test_languages_match_as_codes_and_the_very_code_goes_first() -> None:
     assert default(preference, portuguese, brazilian, source_language="EN-us", target_language="pt-br") == "a"
     assert default(preference, portuguese, brazilian, target_language="pt-BR") == "b"
     assert default(preference, brazilian, target_language="pt") == "b"
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        ({"target_language": "German"}, "; did you mean 'de'?"),
+        ({"target_language": "french"}, "; did you mean 'fr'?"),
+        ({"source_language": "English", "target_language": "de"}, "; did you mean 'en'?"),
+        ({"target_language": "ja"}, "(en to fr)"),
+    ],
+)
+def test_a_language_by_its_name_gets_its_code_as_advice(call: dict[str, str], advice: str) -> None:
+    models = model("a", target_languages=("de",)), model("b", target_languages=("fr",))
+    with pytest.raises(ModelNotFound) as refused:
+        default(ModelPreference(), *models, **call)
+    assert str(refused.value).endswith(advice)

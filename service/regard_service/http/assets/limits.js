@@ -1,0 +1,75 @@
+/**
+ * What a call of one step may say about its answer: how many labels, from which probability, how a vector is pooled.
+ */
+
+import { element, Select, setAttributes } from "./view/dom.js";
+
+/** @typedef {import("./tasks.js").Description} Description */
+
+/** @type {[string, string][]} */
+const POOLINGS = [
+  ["", "As the model does"],
+  ["POOLING_MEAN", "Mean"],
+  ["POOLING_CLASS", "Class token"],
+  ["POOLING_MAX", "Largest"],
+];
+
+export class Limits {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.#most = numberField("At most", { min: 1, max: 1000, step: 1, inputmode: "numeric" });
+    this.#threshold = numberField("Threshold", { min: 0, max: 1, step: "any", inputmode: "decimal" });
+    this.#pooling = new Select("Pooling", onChange);
+    this.#pooling.show(POOLINGS, "");
+    this.elements = [this.#most.element, this.#threshold.element, this.#pooling.element];
+  }
+
+  /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #most;
+  /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #threshold;
+  /** @type {Select} */ #pooling;
+
+  /**
+   * What a call of the task says.
+   * @param {Description} description
+   * @returns {{most: number | null, threshold: number | null, pooling: string}}
+   */
+  values({ task, hasMost, hasThreshold }) {
+    return {
+      most: hasMost ? numberOf(this.#most.input) : null,
+      threshold: hasThreshold ? numberOf(this.#threshold.input) : null,
+      pooling: task === "encode" ? this.#pooling.select.value : "",
+    };
+  }
+
+  /** @param {Description} description */
+  show({ task, hasMost, hasThreshold }) {
+    this.#most.element.hidden = !hasMost;
+    this.#threshold.element.hidden = !hasThreshold;
+    this.#pooling.element.hidden = task !== "encode";
+  }
+
+  /** @param {URLSearchParams} state of the address */
+  restore(state) {
+    this.#most.input.value = state.get("most") ?? "";
+    this.#threshold.input.value = state.get("threshold") ?? "";
+    const pooling = state.get("pooling");
+    if (POOLINGS.some(([value]) => value === pooling)) this.#pooling.select.value = pooling ?? "";
+  }
+}
+
+/**
+ * The number in a field; null if it is empty.
+ * @param {HTMLInputElement} input
+ */
+export const numberOf = (input) => (input.value === "" ? null : Number(input.value));
+
+/**
+ * A labelled field for a number.
+ * @param {string} label
+ * @param {Record<string, string | number>} bounds attributes of the field
+ */
+export function numberField(label, bounds) {
+  const input = element("input");
+  setAttributes(input, { type: "number", ...bounds });
+  return { element: element("label", "field", element("span", "", label), input), input };
+}
