@@ -18,18 +18,24 @@ from benchmarks.serving.load_generator import Load, LoadResult
 
 MODEL, LANGUAGE = "everyday", "de"
 NUM_CLIENTS = 64
-TIMES_AS_LONG = 10
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--rows", default=5_000, help="Rows of a round's corpus; one corpus has ten times as many.")
+@click.option("--rows", default=5_000, help="Rows of a round's corpus.")
+@click.option("--times", type=click.IntRange(2), default=10, help="How many times as long the last corpus is.")
 @click.option("--rounds", default=3, help="Rounds, each of many clients, client.map and a corpus.")
 @click.option("--aligned-rounds", default=5, help="Rounds with alignments, each of full batches and client.map.")
 @click.option("--seconds", default=8.0, help="Length of the many clients' load.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
 def main(
-    context: click.Context, rows: int, rounds: int, aligned_rounds: int, seconds: float, json_file: Path | None
+    context: click.Context,
+    rows: int,
+    times: int,
+    rounds: int,
+    aligned_rounds: int,
+    seconds: float,
+    json_file: Path | None,
 ) -> None:
     """Measures corpora against a server of the model everyday. The exit status is 1 if a bound is missed."""
     before = circumstances(context, "benchmarks.bulk")
@@ -37,7 +43,7 @@ def main(
     with serve(models=(MODEL,), flags=flags) as server, tempfile.TemporaryDirectory() as folder:
         server.wait_until_healthy()
         found = [measure(server, Path(folder), rows, number, seconds) for number in range(rounds)]
-        longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows, is_sampled=True)
+        longest = run_corpus(server, Path(folder) / "long.jsonl", times * rows, is_sampled=True)
         aligned = [measure_aligned(server, rows, number % 2 == 1) for number in range(aligned_rounds)]
     report = BulkReport(
         **before,
@@ -45,9 +51,9 @@ def main(
         num_clients=NUM_CLIENTS,
         rounds=tuple(each for each, _ in found),
         aligned=tuple(aligned),
-        peak_mb={rows: max(peak for _, peak in found), TIMES_AS_LONG * rows: longest.peak_mb},
+        peak_mb={rows: max(peak for _, peak in found), times * rows: longest.peak_mb},
         samples=longest.samples,
-        long_rate=round(TIMES_AS_LONG * rows / longest.seconds, 1),
+        long_rate=round(times * rows / longest.seconds, 1),
     )
     show(report.tables(), report.notes())
     if json_file is not None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.harness.process import cpu_seconds
 from benchmarks.harness.spread import percentile
-from benchmarks.loadtest.http_apis import HttpApi, Translation, WrongAnswer, http_request, translated_texts
+from benchmarks.loadtest.http_apis import HttpApi, Translation, WrongAnswer, http_request, outputs_of
 from benchmarks.loadtest.http_connection import HttpConnection
 from benchmarks.serving.sentences import SENTENCES
 from regard.v1 import regard_pb2 as pb
@@ -91,7 +91,7 @@ async def _over_http(load: DoorLoad, api: HttpApi) -> AsyncIterator[Translate]:
         answer = await connection.post(request)
         if answer.status != OK:
             raise WrongAnswer(answer.body.decode())
-        return translated_texts(request, answer.body)[0]
+        return str(outputs_of(request, answer.body)[0])
 
     try:
         yield translate

@@ -1,4 +1,4 @@
-"""Translations over the HTTP APIs, the server's own and the doors, as their clients send them and read the answers."""
+"""Requests over the HTTP APIs, the server's own and the doors, as their clients send them and read the answers."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,9 +7,13 @@ from typing import Any, Literal, get_args
 
 HttpApi = Literal["json", "libretranslate", "deepl", "open_inference", "hugging_face"]
 HTTP_APIS: tuple[HttpApi, ...] = get_args(HttpApi)
+"""Those that translate."""
 
-MODEL_IN_PATH: frozenset[HttpApi] = frozenset({"open_inference", "hugging_face"})
-"""APIs whose address is a model's."""
+EmbeddingApi = Literal["openai"]
+"""Those that turn texts into vectors."""
+
+NEEDS_MODEL: frozenset[HttpApi | EmbeddingApi] = frozenset({"open_inference", "hugging_face", "openai"})
+"""APIs whose requests name a model."""
 
 DEEPL_MODELS = {1: "latency_optimized", 4: "quality_optimized"}
 """DeepL's names of searches, by the number of beams that the door makes of them."""
@@ -36,9 +40,9 @@ class Translation:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request to POST. Attributes: body: JSON; num_texts: how many translations are due."""
+    """A request to POST. Attributes: body: JSON; num_texts: how many translations or vectors are due."""
 
-    api: HttpApi
+    api: HttpApi | EmbeddingApi
     path: str
     body: bytes
     num_texts: int
@@ -48,6 +52,13 @@ class WrongAnswer(Exception):
     """An answer is not what the API's clients read."""
 
 
+def embedding_request(texts: Sequence[str], model: str) -> HttpRequest:
+    """Returns a request for the vectors of texts, as base64: OpenAI's client asks for it by itself."""
+    body = {"input": list(texts), "model": model, "encoding_format": "base64"}
+    content = json.dumps(body, ensure_ascii=False).encode()
+    return HttpRequest("openai", "/openai/v1/embeddings", content, len(texts))
+
+
 def http_request(api: HttpApi, translation: Translation) -> HttpRequest:
     """Returns a translation's request."""
     path, body = _REQUESTS[api](translation)
@@ -55,19 +66,19 @@ def http_request(api: HttpApi, translation: Translation) -> HttpRequest:
     return HttpRequest(api, path, json.dumps(given, ensure_ascii=False).encode(), len(translation.texts))
 
 
-def translated_texts(request: HttpRequest, answer: bytes) -> list[str]:
-    """Returns the translations of an answer with status 200, one for each text.
+def outputs_of(request: HttpRequest, answer: bytes) -> list[Any]:
+    """Returns the translations or vectors of an answer with status 200, one for each text.
 
     Raises:
         WrongAnswer: it is no answer of the API, one is missing, or one is empty.
     """
     try:
-        texts = [str(text) for text in _TEXTS[request.api](json.loads(answer))]
+        outputs = _OUTPUTS[request.api](json.loads(answer))
     except (ValueError, LookupError, TypeError) as error:
         raise WrongAnswer(f"the answer is none of {request.api}: {answer[:200]!r}") from error
-    if len(texts) != request.num_texts or not all(texts):
-        raise WrongAnswer(f"{request.num_texts} translations are due: {answer[:200]!r}")
-    return texts
+    if len(outputs) != request.num_texts or not all(outputs):
+        raise WrongAnswer(f"{request.num_texts} outputs are due: {answer[:200]!r}")
+    return outputs
 
 
 def _json(given: Translation) -> tuple[str, dict[str, Json]]:
@@ -128,7 +139,7 @@ def _text_tensor(value: Json) -> list[str]:
     return list(tensor["data"])
 
 
-_TEXTS: Mapping[HttpApi, Callable[[Json], list[str]]] = {
+_OUTPUTS: Mapping[HttpApi | EmbeddingApi, Callable[[Json], list[Any]]] = {
     "json": lambda value: [result["hypotheses"][0]["text"] for result in value["results"]],
     "libretranslate": lambda value: (
         [value["translatedText"]] if isinstance(value["translatedText"], str) else list(value["translatedText"])
@@ -136,4 +147,5 @@ _TEXTS: Mapping[HttpApi, Callable[[Json], list[str]]] = {
     "deepl": lambda value: [each["text"] for each in value["translations"]],
     "open_inference": _text_tensor,
     "hugging_face": lambda value: [each["translation_text"] for each in value],
+    "openai": lambda value: [each["embedding"] for each in value["data"]],
 }

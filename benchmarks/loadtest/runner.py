@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.loadtest.http_apis import HttpRequest, WrongAnswer, translated_texts
+from benchmarks.loadtest.http_apis import HttpRequest, WrongAnswer, outputs_of
 from benchmarks.loadtest.http_connection import HttpConnections
 from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
 from benchmarks.loadtest.traffic import Call, calls
@@ -126,7 +126,7 @@ class Runner:
         try:
             async with asyncio.timeout(call.cancel_after_s):
                 await self._ask(call, stub, answer)
-            if call.expected != "OK" or not (answer.texts or _is_correct(call, answer.results)):
+            if call.expected != "OK" or not (answer.outputs or _is_correct(call, answer.results)):
                 code = "WRONG"
         except TimeoutError:
             code = "CANCELLED"
@@ -153,7 +153,7 @@ class Runner:
 
     async def _ask(self, call: Call, stub: Any, answer: "_Answer") -> None:
         if isinstance(call.request, HttpRequest):
-            answer.texts = await self._post(call.request)
+            answer.outputs = await self._post(call.request)
             return
         reply = getattr(stub, call.method)(call.request, timeout=self._scenario.timeout_s)
         if not call.is_stream:
@@ -165,8 +165,8 @@ class Runner:
             if event.HasField("finished"):
                 answer.results = [event.finished.result]
 
-    async def _post(self, request: HttpRequest) -> list[str]:
-        """Returns the translations of a request over HTTP. Raises _Refused, WrongAnswer."""
+    async def _post(self, request: HttpRequest) -> list[Any]:
+        """Returns the outputs of a request over HTTP. Raises _Refused, WrongAnswer."""
         deadline = asyncio.get_running_loop().time() + self._scenario.timeout_s
         try:
             async with asyncio.timeout_at(deadline), self._http.connection() as connection:
@@ -178,7 +178,7 @@ class Runner:
         if status != OK:
             delay = headers.get("retry-after", "")
             raise _Refused(str(status), float(delay) if delay.isdigit() else None)
-        return translated_texts(request, body)
+        return outputs_of(request, body)
 
 
 class _Refused(Exception):
@@ -195,7 +195,7 @@ class _Answer:
     """The part of an answer that has arrived."""
 
     results: Sequence[Any] = ()
-    texts: Sequence[str] = ()
+    outputs: Sequence[Any] = ()
     first_token: float | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from benchmarks.loadtest.http_apis import DEEPL_MODELS, MODEL_IN_PATH, HttpApi
+from benchmarks.loadtest.http_apis import DEEPL_MODELS, NEEDS_MODEL, EmbeddingApi, HttpApi
 
 ONE_STEP = ("encode", "classify")
 """Tasks of models without a decoder."""
@@ -40,7 +40,7 @@ class Part(_Strict):
 
     Attributes:
         weight: relative frequency.
-        api: that the call speaks; doors and the JSON API translate only.
+        api: that the call speaks; "openai" encodes, the other doors and the JSON API translate.
         inputs: a text file with one input per line; for captions, a folder of pictures.
         source: language of translations; "" leaves it to the API.
         to: target languages of translations, of which each call draws one; empty for models with one language.
@@ -53,7 +53,7 @@ class Part(_Strict):
 
     name: str = Field(min_length=1)
     weight: float = Field(default=1.0, gt=0)
-    api: Literal["grpc", HttpApi] = "grpc"
+    api: Literal["grpc", HttpApi, EmbeddingApi] = "grpc"
     task: Literal["translate", "summarize", "caption", "encode", "classify"]
     inputs: Path
     inputs_per_call: int = Field(default=1, ge=1)
@@ -71,17 +71,17 @@ class Part(_Strict):
         """Refuses keys that the calls of an API or a task do not have: they would have no effect."""
         if lacking := ", ".join(self._lacking()):
             raise ValueError(f"calls of {self.api}, task {self.task}, have no {lacking}")
-        if self.api in MODEL_IN_PATH and not self.model:
-            raise ValueError(f"{self.api} needs the key model: its address is a model's")
+        if self.api in NEEDS_MODEL and not self.model:
+            raise ValueError(f"{self.api} needs the key model")
         if self.api == "deepl" and self.num_beams not in (None, *DEEPL_MODELS):
             raise ValueError(f"deepl has num_beams {' and '.join(map(str, DEEPL_MODELS))} only")
-        if self.api != "grpc" and not self.to:
+        if self.api not in ("grpc", "openai") and not self.to:
             raise ValueError(f"{self.api} needs the key to")
         return self
 
     def _lacking(self) -> Iterator[str]:
         is_http = self.api != "grpc"
-        if is_http and self.task != "translate":
+        if is_http and self.task != ("encode" if self.api == "openai" else "translate"):
             yield f"task {self.task}"
         if self.stream and (is_http or self.task in ONE_STEP):
             yield "stream"

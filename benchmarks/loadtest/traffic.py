@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from benchmarks.loadtest.http_apis import HttpRequest, Translation, http_request
+from benchmarks.loadtest.http_apis import HttpRequest, Translation, embedding_request, http_request
 from benchmarks.loadtest.scenario import Part, Scenario
 from regard.calls import requests
 from regard.calls.options import ClassifyOptions, EncodeOptions, TranslateOptions
@@ -63,6 +63,8 @@ def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
     if part.api == "grpc":
         method = ("Stream" if part.stream else "") + part.task.capitalize()
         request = _message(method, inputs, to, part, has_alignment=has_alignment)
+    elif part.api == "openai":
+        method, request = part.api, embedding_request(inputs, part.model)
     else:
         method = part.api
         request = http_request(part.api, Translation(inputs, part.source, to, part.model, part.num_beams))

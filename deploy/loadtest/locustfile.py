@@ -19,7 +19,7 @@ import grpc
 from grpc.experimental import gevent as grpc_gevent
 from locust import User, constant, task
 
-from benchmarks.loadtest.http_apis import HttpRequest, WrongAnswer, translated_texts
+from benchmarks.loadtest.http_apis import HttpRequest, WrongAnswer, outputs_of
 from benchmarks.loadtest.scenario import Closed, Scenario
 from benchmarks.loadtest.traffic import Call, calls
 from regard.v1 import regard_pb2_grpc as stubs
@@ -114,7 +114,7 @@ class Caller(User):
             body = answer.read()
             if answer.status != OK:
                 raise Refused(answer.status, body)
-            translated_texts(request, body)
+            outputs_of(request, body)
             return len(body)
         self._http.close()  # its answer was given up
         return 0

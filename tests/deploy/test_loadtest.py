@@ -18,7 +18,15 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import ValidationError
 
-from benchmarks.loadtest.http_apis import HTTP_APIS, HttpApi, Translation, WrongAnswer, http_request, translated_texts
+from benchmarks.loadtest.http_apis import (
+    HTTP_APIS,
+    HttpApi,
+    HttpRequest,
+    Translation,
+    WrongAnswer,
+    http_request,
+    outputs_of,
+)
 from benchmarks.loadtest.load_picture import draw
 from benchmarks.loadtest.load_report import LoadReport
 from benchmarks.loadtest.runner import Outcome, Runner
@@ -61,6 +69,8 @@ def test_shipped_scenarios_can_be_asked(file: Path) -> None:
         ({"api": "deepl"}, "deepl needs the key to"),
         ({"api": "libretranslate", "to": ["de"], "num_beams": 1, "attention_share": 0.5}, "attention_share, num_beams"),
         ({"api": "hugging_face", "to": ["de"]}, "hugging_face needs the key model"),
+        ({"api": "openai", "task": "encode"}, "openai needs the key model"),
+        ({"api": "openai", "model": "m"}, "calls of openai, task translate, have no task translate"),
         ({"task": "encode", "stream": True, "num_beams": 1}, "calls of grpc, task encode, have no stream, num_beams"),
         ({"task": "summarize", "to": ["de"]}, "have no source and to"),
     ],
@@ -75,7 +85,7 @@ def test_a_key_that_would_have_no_effect_is_an_error(tmp_path: Path, part: dict[
 def test_what_is_no_translation_is_a_wrong_answer(api: HttpApi, answer: bytes) -> None:
     request = http_request(api, Translation(["one"], "en", "de", "everyday", 4))
     with pytest.raises(WrongAnswer):
-        translated_texts(request, answer)
+        outputs_of(request, answer)
 
 
 def test_a_misspelt_key_is_an_error(tmp_path: Path) -> None:
@@ -247,6 +257,18 @@ async def test_a_stream_has_a_first_token(tmp_path: Path, echo: tuple[Echo, str]
 async def test_an_answer_without_what_was_asked_for_is_wrong(tmp_path: Path, echo: tuple[Echo, str]) -> None:
     outcomes = await Runner(scenario(tmp_path, duration_s=0.3, part={"attention_share": 1.0}), echo[1]).run()
     assert {outcome.code for outcome in outcomes} == {"WRONG", "RESOURCE_EXHAUSTED"}
+
+
+def test_vectors_over_http_are_openais(tmp_path: Path) -> None:
+    asked = scenario(tmp_path, part={"api": "openai", "task": "encode", "model": "m", "inputs_per_call": 2})
+    call = next(calls(asked))
+    assert isinstance(call.request, HttpRequest)
+    assert call.request.path == "/openai/v1/embeddings"
+    assert json.loads(call.request.body)["model"] == "m"
+    answer = {"data": [{"embedding": "AAAAPw=="}, {"embedding": "AACAPw=="}]}
+    assert outputs_of(call.request, json.dumps(answer).encode()) == ["AAAAPw==", "AACAPw=="]
+    with pytest.raises(WrongAnswer, match="2 outputs are due"):
+        outputs_of(call.request, b'{"data": [{"embedding": [1]}]}')
 
 
 async def test_models_without_a_decoder_have_vectors_or_labels(tmp_path: Path, echo: tuple[Echo, str]) -> None:
