@@ -16,7 +16,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # What reading a damaged zip raises: zipfile's own errors, those of each decompressor, and those of wrong numbers.
 ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
+    *(EOFError, LookupError, OSError, OverflowError, RuntimeError, ValueError),
 )
 
 

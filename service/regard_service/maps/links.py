@@ -37,7 +37,11 @@ def hard_links(
 
 
 def symmetric_links(
-    alignment: Float32Array, source_special: Sequence[bool], target_special: Sequence[bool]
+    alignment: Float32Array,
+    source_special: Sequence[bool],
+    target_special: Sequence[bool],
+    *,
+    min_grown: float = MIN_GROWN,
 ) -> list[tuple[int, int]]:
     """Returns the links of two texts that say the same, where attention agrees in both directions.
 
@@ -46,10 +50,11 @@ def symmetric_links(
     are both are links. Links then grow: the strongest candidate beside a link, diagonally too, is added as long as one
     of its units has no link (grow-diag of Koehn et al. 2003, "Statistical Phrase-Based Translation", section 4.5). The
     pairs of Koehn et al. are links of a statistical aligner; here every unit has a strongest one, however weak. So only
-    candidates of a relative weight of `MIN_GROWN` or more are added. A unit may have several links, or none.
+    candidates of some relative weight are added. A unit may have several links, or none.
 
     Args:
         source_special, target_special: bool [source], bool [target]; special units have no links and do not compete.
+        min_grown: the relative weight from which on a candidate is added.
 
     Returns:
         (source, target) pairs, by target, then by source.
@@ -64,7 +69,7 @@ def symmetric_links(
     forward = {(source, target) for target, source in enumerate(strongest_source) if strength[target, source] > 0}
     backward = {(source, target) for source, target in enumerate(strongest_target) if strength[target, source] > 0}
     weighed = {(source, target): float(strength[target, source]) for source, target in forward ^ backward}
-    candidates = {link: weight for link, weight in weighed.items() if weight >= MIN_GROWN}
+    candidates = {link: weight for link, weight in weighed.items() if weight >= min_grown}
     links = _grown(forward & backward, candidates)
     return [(int(sources[s]), int(targets[t])) for s, t in sorted(links, key=lambda link: (link[1], link[0]))]
 

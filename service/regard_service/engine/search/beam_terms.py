@@ -86,6 +86,20 @@ class BeamTerms:
         replaced = {beam: token for beam, token in replaced.items() if beam not in dropped}
         return Steered(Candidates(ids, scores, logprobs), replaced, dropped, banks)
 
+    def end_soon(self, most: int) -> int:
+        """Writes what is missing at once in every beam.
+
+        Args:
+            most: tokens that the output may have.
+
+        Returns:
+            how long the output may get.
+        """
+        limit = min(most, max(state.least_length for state in self._states))
+        for state in self._states:
+            state.end_soon(limit)
+        return limit
+
     def extend(self, parents: Int64Array, tokens: Int64Array) -> None:
         """Takes over a step's choice, as `Constraints.extend`."""
         chosen = zip(parents.tolist(), tokens.tolist(), strict=True)

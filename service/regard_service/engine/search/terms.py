@@ -124,6 +124,7 @@ class TermState:
         self._doubled = -1  # a forced term that the model has written again by itself
         self._barred: frozenset[int] = frozenset()  # terms that were forced in a wrong place
         self._history: list[Float32Array] = []  # weights of each step
+        self._limit = plan.max_new_tokens
         self.num_met = 0
         self.is_fresh = False
 
@@ -144,6 +145,11 @@ class TermState:
     def has_unmet(self) -> bool:
         """Whether a term is missing or unfinished, so that the output may not end."""
         return bool(self._unmet)
+
+    @property
+    def least_length(self) -> int:
+        """How long the output gets if what is missing is written at once, and then the end."""
+        return len(self.tokens) + self._needed + 1
 
     @property
     def num_certain(self) -> int:
@@ -219,6 +225,10 @@ class TermState:
             self.is_fresh = False
             self._matched = self._match(token, self._unmet)
             self._doubled = self._match(token, self._before) if self._matched < 0 else -1
+
+    def end_soon(self, length: int) -> None:
+        """Writes what is missing at once, so that the output can end at a length."""
+        self._limit = min(self._limit, length)
 
     def repeat(self) -> None:
         """The same step comes again, with more candidates."""
@@ -335,7 +345,7 @@ class TermState:
     @property
     def _is_late(self) -> bool:
         """Whether the missing terms need all tokens that are left, but one for the end."""
-        return len(self.tokens) + self._needed + 1 >= self._plan.max_new_tokens
+        return self.least_length >= self._limit
 
     def _is_continuation(self, token: int) -> bool:
         continues = self._plan.terms.spelling.continues

@@ -1,12 +1,16 @@
 """What holds of every search with terms, whatever the model, the attention and the options."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from regard_service.engine.search import loops
 from regard_service.engine.search.beam_terms import allocate
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
@@ -27,6 +31,13 @@ SPELLING = Spelling(
     closes=bytes(token == 8 for token in range(VOCAB_SIZE)),
 )
 guidances = st.builds(Guidance, is_shifted=st.booleans(), max_taken_back=st.sampled_from([0, 1, sys.maxsize]))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def early_checks() -> Iterator[None]:
+    """Outputs of the toy, which are short, are checked for loops as long ones are."""
+    with patch.multiple(loops, MIN_FIRST_CHECK=3, NUM_BETWEEN_CHECKS=2, MIN_LOOP_PERIODS=2):
+        yield
 
 
 def term(positions: tuple[int, ...], *tokens: int) -> Term:
@@ -57,6 +68,7 @@ def generations(draw: st.DrawFn, num_beams: int) -> Generation:
         num_return_sequences=draw(st.integers(1, num_beams)),
         early_stopping=draw(st.sampled_from(["heuristic", "first", "never"])),
         no_repeat_ngram_size=draw(st.sampled_from([0, 0, 2])),
+        max_loop=draw(st.sampled_from([0, 0, 2])),
         prefix=start,
         sampling=draw(st.none() | st.builds(Sampling, seed=st.integers(0, 99))) if num_beams == 1 else None,
         terms=chosen,
