@@ -163,8 +163,8 @@ def _word_weights(
         for target_word in words:
             for weight, read in zip(row, sources, strict=True):
                 merged[target_word, list(read)] += weight
-    weights: Float32Array = merged / np.maximum(counts, 1)[:, None]
-    return weights
+    merged /= np.maximum(counts, 1)[:, None]
+    return merged
 
 
 def _words_of(tokens: Sequence[Token], words: Sequence[Span]) -> list[list[int]]:

@@ -65,12 +65,12 @@ class BeamTerms:
         banks = np.zeros(len(ids), np.int64)
         replaced: dict[int, int] = {}
         too_long: list[int] = []
-        doubled: list[int] = []
+        faulty: list[int] = []
         for beam in np.flatnonzero(is_live).tolist():
             state = self._next[beam]
             move = state.decide(weights[beam], best[beam])
-            if state.is_doubled:
-                doubled.append(beam)
+            if state.is_faulty:
+                faulty.append(beam)
             if move is None:
                 scores[beam, self._is_banned(state, ids[beam])] = BANNED
                 move = state.go_on() if (scores[beam] == BANNED).all() else None
@@ -81,7 +81,7 @@ class BeamTerms:
             elif move is not None:
                 scores[beam] = BANNED
                 ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = move.token, 0.0, 0.0
-        faulty = list(dict.fromkeys([*doubled, *too_long]))
+        faulty = list(dict.fromkeys([*faulty, *too_long]))
         dropped = faulty if len(faulty) < int(is_live.sum()) else faulty[:-1]
         replaced = {beam: token for beam, token in replaced.items() if beam not in dropped}
         return Steered(Candidates(ids, scores, logprobs), replaced, dropped, banks)

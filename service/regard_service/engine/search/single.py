@@ -54,7 +54,7 @@ class Chooser:
     def num_needed(self, vocab_size: int) -> int:
         """How many candidates the next step must return for `choose`."""
         affected = 0 if self._constraints is None else self._constraints.num_affected(vocab_size)
-        if self.terms is not None and self.terms.is_fresh:
+        if self.terms is not None and self.terms.may_ban:
             affected += self._num_spare
         if self._sampling is None:
             return 1 + affected

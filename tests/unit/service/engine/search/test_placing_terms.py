@@ -251,6 +251,39 @@ def test_a_term_that_the_model_writes_again_goes_back_to_where_the_model_wants_i
     assert state.decide(attending(2), 6) is None  # not again
 
 
+def test_the_models_own_translation_behind_a_term_is_taken_back_once() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 4):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (1, 5)  # in place of 4
+    state.take(1, 5)
+    for token in (6, 10):  # a word that is found to translate the term's source, too
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (3, 5)  # the term's last token comes again
+    state.take(3, 5)
+    assert state.tokens == [3, 5]
+    assert not state.allows(6)
+    assert state.may_ban
+    assert state.decide(attending(0), 7) is None
+    state.take(0, 7)
+    assert state.allows(6)
+    assert state.decide(attending(2), 8) is None  # not again: the search ends
+    assert state.is_faulty
+
+
+def test_a_mark_behind_a_term_stays() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 4):
+        state.decide(attending(0), token)
+        state.take(0, token)
+    state.take(*state.decide(attending(2), 8) or (0, 0))
+    state.take(0, 8)
+    assert state.decide(attending(2), 6) is None
+    assert not state.is_faulty
+
+
 def test_terms_at_the_limit_of_the_output_are_placed_in_time() -> None:
     state = TermState(plan(term((2,), 5, 6), max_new_tokens=4))
     assert state.decide(attending(0), 3) is None
