@@ -23,7 +23,7 @@ from regard.arrays import Float32Array
 from regard_service.bundle import Bundle, Variant
 from regard_service.domain.results import Span, Token
 from regard_service.engine.runtime.runner import Runner
-from regard_service.maps.links import symmetric_links
+from regard_service.maps.links import MIN_GROWN, symmetric_links
 from regard_service.maps.reduce import align, shift
 from regard_service.text.reading import SourceReader
 
@@ -109,8 +109,8 @@ class Aligner:
         self.variant = bundle.manifest.variants[0]
         self._runner, self._reader = Runner(bundle, self.variant), SourceReader(bundle)
 
-    def links(self, pair: Aligned, language: str) -> WordLinks:
-        """The hard links between words, as the service returns them."""
+    def links(self, pair: Aligned, language: str, *, min_grown: float = MIN_GROWN) -> WordLinks:
+        """The hard links between words, as the service returns them, or grown by weaker ones too."""
         source_text, source_words = written(pair.source)
         target_text, target_words = written(pair.target)
         source = self._reader.read(source_text, field="source", key=language, truncation="truncate")
@@ -118,7 +118,10 @@ class Aligner:
         pieces = [token for token in target.tokens if not token.is_special]
         ids = np.array([self._manifest.target.start_id, *(token.id for token in pieces)], np.int64)
         alignment = self._alignment(self._runner.trace(source.array, ids).cross)
-        return _word_links(alignment, source.tokens, source_words, pieces, target_words)
+        weights = _word_weights(alignment, (source.tokens, source_words), (pieces, target_words))
+        return set(
+            symmetric_links(weights, [False] * len(source_words), [False] * len(target_words), min_grown=min_grown)
+        )
 
     def _alignment(self, cross: Float32Array) -> Float32Array:
         """The manifest's default alignment of the pieces: float32 [pieces, source].
@@ -142,24 +145,26 @@ def written(words: Sequence[str]) -> tuple[str, list[Span]]:
     return text, spans
 
 
-def _word_links(
+def _word_weights(
     alignment: Float32Array,
-    source: Sequence[Token],
-    source_words: Sequence[Span],
-    target: Sequence[Token],
-    target_words: Sequence[Span],
-) -> WordLinks:
-    """Merges an alignment of tokens, float32 [target, source], to words, as the service does, and links these."""
-    sources, targets = _words_of(source, source_words), _words_of(target, target_words)
-    merged = np.zeros((len(target_words), len(source_words)), np.float32)
-    counts = np.zeros(len(target_words), np.float32)
+    source: tuple[Sequence[Token], Sequence[Span]],
+    target: tuple[Sequence[Token], Sequence[Span]],
+) -> Float32Array:
+    """An alignment of tokens, float32 [target, source], merged to words, as the service does: the same of words.
+
+    Args:
+        source, target: the tokens of a side, and the characters of its words.
+    """
+    sources, targets = _words_of(*source), _words_of(*target)
+    merged = np.zeros((len(target[1]), len(source[1])), np.float32)
+    counts = np.zeros(len(target[1]), np.float32)
     for row, words in zip(alignment, targets, strict=True):
         counts[words] += 1
         for target_word in words:
             for weight, read in zip(row, sources, strict=True):
                 merged[target_word, list(read)] += weight
     merged /= np.maximum(counts, 1)[:, None]
-    return set(symmetric_links(merged, [False] * len(source_words), [False] * len(target_words)))
+    return merged
 
 
 def _words_of(tokens: Sequence[Token], words: Sequence[Span]) -> list[list[int]]:

@@ -22,11 +22,14 @@ class TermCase:
 
 
 def cut_terms(aligner: Aligner, pairs: Sequence[tuple[str, str]], language: str, seed: int) -> Iterator[TermCase]:
-    """Yields the pairs that have terms: content words, linked one to one, that occur once on both sides."""
+    """Yields the pairs that have terms: content words, linked one to one, that occur once on both sides.
+
+    A word that has even a weak second link is no term: references translate many words with several, or with none.
+    """
     choose = random.Random(seed)
     for source, reference in pairs:
         words = _WORD.findall(source), _WORD.findall(reference)
-        links = aligner.links(Aligned(*words, set(), set()), language)
+        links = aligner.links(Aligned(*words, set(), set()), language, min_grown=0.0)
         found = [(words[0][s], words[1][t]) for s, t in sorted(links) if _is_single(links, s, t)]
         terms = [each for each in found if _is_term(each[0], words[0]) and _is_term(each[1], words[1])]
         if terms:

@@ -136,6 +136,7 @@ def argos_packages() -> list[bytes]:
         whole = ctranslate2_checkpoints.write_package(Path(folder) / "a.argosmodel", model).read_bytes()
     long_name = "model/" + "a" * 300 + ".json"
     hostile = [_zip({"a.bin": b"", "a.bin/metadata.json": b"{}"}), _zip({long_name: b"", "metadata.json": b"{}"})]
+    hostile += [_zip({"#": b"", "metadata.json": b"{}"}).replace(b"#", b"\0")]  # a name ends at its first NUL
     return [whole, _compressed(whole, zipfile.ZIP_LZMA), _compressed(whole, zipfile.ZIP_BZIP2), *hostile]
 
 

@@ -1,6 +1,7 @@
 """The shipped translator over a real port: text, alignment, and bad input."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -9,9 +10,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 import regard
 from regard.calls.options import TranslateOptions
+from regard.cli import main
 from regard.names import AlignmentMethod
 from regard.v1 import regard_pb2 as pb
 from regard_service.app.server import Server
@@ -250,3 +253,21 @@ def test_models_are_described(client: regard.Client) -> None:
     assert model.precision == "int8"
     assert model.message.task == pb.TASK_TRANSLATION
     assert model.message.provenance.data_license
+
+
+def test_the_command_says_on_standard_error_that_an_output_was_cut(shipped_server: Server) -> None:
+    def run(text: str, *options: str) -> Result:
+        server = ("--server", f"127.0.0.1:{shipped_server.grpc_port}")
+        return CliRunner().invoke(main, ["translate", text, "--to", "de", *options, *server])
+
+    short, long = "Yes.", "The old man next door has lost the key to the house in the forest."
+    warning = "the output was cut after 4 tokens (max_new_tokens)"
+    one = run(long, "--max-new-tokens", "4")
+    assert one.exit_code == 0
+    assert f"regard: {warning}" in one.stderr.splitlines()
+    assert "cut" not in one.stdout
+    assert f"regard: segment 2: {warning}" in run(f"{short} {long}", "--max-new-tokens", "4").stderr.splitlines()
+    assert run(long).stderr == ""
+    as_json = run(long, "--max-new-tokens", "4", "--json")  # which has the warnings itself
+    assert warning in [each["message"] for each in json.loads(as_json.stdout)["warnings"]]
+    assert as_json.stderr == ""

@@ -8,5 +8,5 @@ import zlib
 # zipfile's own errors, those of each decompressor, and those of wrong numbers.
 ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
+    *(EOFError, LookupError, OSError, OverflowError, RuntimeError, ValueError),
 )

@@ -24,7 +24,7 @@ CHECKED_AT_A_TIME = 2**18
 # What reading a damaged ZIP file raises: zipfile's own errors, those of each decompressor, and those of wrong numbers.
 ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, KeyError, OSError, OverflowError, RuntimeError, ValueError),
+    *(EOFError, LookupError, OSError, OverflowError, RuntimeError, ValueError),
 )
 _TYPES = "[Content_Types].xml"
 _PARTS = re.compile(r"(?:document|template)\.main\+xml$|(?:header|footer|footnotes|endnotes)\+xml$")
@@ -59,6 +59,8 @@ def _check_size(archive: zipfile.ZipFile, limit: int) -> None:
 def _check_members(archive: zipfile.ZipFile) -> None:
     """Reads every member: one that is copied must not turn out to be damaged after all texts are translated."""
     for member in archive.infolist():
+        if not member.filename:
+            raise refused("is a ZIP file with a member without a name")
         with archive.open(member) as file:
             while file.read(CHECKED_AT_A_TIME):
                 pass

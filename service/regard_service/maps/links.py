@@ -13,6 +13,7 @@ from regard.arrays import Float32Array
 from regard_service.domain.calls import Symmetrization
 
 MIN_POSITIVE = np.finfo(np.float32).tiny
+MIN_GROWN = 0.25  # docs/confidence.md has the error rates with it and without
 
 
 def hard_links(
@@ -36,18 +37,24 @@ def hard_links(
 
 
 def symmetric_links(
-    alignment: Float32Array, source_special: Sequence[bool], target_special: Sequence[bool]
+    alignment: Float32Array,
+    source_special: Sequence[bool],
+    target_special: Sequence[bool],
+    *,
+    min_grown: float = MIN_GROWN,
 ) -> list[tuple[int, int]]:
     """Returns the links of two texts that say the same, where attention agrees in both directions.
 
     A weight counts relative to its row and to its column: divided by the square root of the product of their sums. The
     strongest source unit of a target unit, and the strongest target unit of a source unit, are candidates; those that
     are both are links. Links then grow: the strongest candidate beside a link, diagonally too, is added as long as one
-    of its units has no link (grow-diag of Koehn et al. 2003, "Statistical Phrase-Based Translation", section 4.5). A
-    unit may have several links, or none.
+    of its units has no link (grow-diag of Koehn et al. 2003, "Statistical Phrase-Based Translation", section 4.5). The
+    pairs of Koehn et al. are links of a statistical aligner; here every unit has a strongest one, however weak. So only
+    candidates of some relative weight are added. A unit may have several links, or none.
 
     Args:
         source_special, target_special: bool [source], bool [target]; special units have no links and do not compete.
+        min_grown: the relative weight from which on a candidate is added.
 
     Returns:
         (source, target) pairs, by target, then by source.
@@ -61,7 +68,8 @@ def symmetric_links(
     strongest_source, strongest_target = strength.argmax(axis=1).tolist(), strength.argmax(axis=0).tolist()
     forward = {(source, target) for target, source in enumerate(strongest_source) if strength[target, source] > 0}
     backward = {(source, target) for source, target in enumerate(strongest_target) if strength[target, source] > 0}
-    candidates = {link: float(strength[link[1], link[0]]) for link in forward ^ backward}
+    weighed = {(source, target): float(strength[target, source]) for source, target in forward ^ backward}
+    candidates = {link: weight for link, weight in weighed.items() if weight >= min_grown}
     links = _grown(forward & backward, candidates)
     return [(int(sources[s]), int(targets[t])) for s, t in sorted(links, key=lambda link: (link[1], link[0]))]
 

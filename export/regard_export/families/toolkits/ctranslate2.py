@@ -389,8 +389,10 @@ def _attention(theirs: TrackedWeights, place: str, name: str, fused: tuple[int, 
 def _linear(theirs: TrackedWeights, place: str, names: tuple[str, ...]) -> dict[str, Float32Array]:
     """A projection, or several of one size that are stored as one."""
     weight, bias = theirs[f"{place}/weight"], theirs.get(f"{place}/bias")
-    if len(weight) % len(names):
+    if weight.ndim != 2 or len(weight) % len(names):
         raise ExportError(f"{place}/weight of shape {weight.shape} is no {len(names)} projections of one size")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ExportError(f"{place}/bias has shape {bias.shape}, its weight {weight.shape}")
     ours = {f"{name}.weight": part for name, part in zip(names, np.split(weight, len(names)), strict=True)}
     if bias is not None:
         ours |= {f"{name}.bias": part for name, part in zip(names, np.split(bias, len(names)), strict=True)}

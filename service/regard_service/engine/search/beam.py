@@ -200,7 +200,10 @@ class BeamSearch:
             length, best = int(lengths[row]), int(self._scores[row].argmax())
             tokens = self._prefixes.prefix(row, length, best).tokens
             if self._loops.end_of(row, tokens) is not None and not self._finished[row]:
-                self._rules.max_new_tokens[row] = min(self._rules.max_new_tokens[row], length + 1)
+                most = int(self._rules.max_new_tokens[row])
+                has_unmet = row in self._terms and self._terms[row].has_unmet
+                limit = self._terms[row].end_soon(most) if has_unmet else length + 1
+                self._rules.max_new_tokens[row] = min(most, limit)
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         """The best finished hypotheses."""

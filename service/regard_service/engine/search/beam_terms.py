@@ -65,12 +65,12 @@ class BeamTerms:
         banks = np.zeros(len(ids), np.int64)
         replaced: dict[int, int] = {}
         too_long: list[int] = []
-        doubled: list[int] = []
+        faulty: list[int] = []
         for beam in np.flatnonzero(is_live).tolist():
             state = self._next[beam]
             move = state.decide(weights[beam], best[beam])
-            if state.is_doubled:
-                doubled.append(beam)
+            if state.is_faulty:
+                faulty.append(beam)
             if move is None:
                 scores[beam, self._is_banned(state, ids[beam])] = BANNED
                 move = state.go_on() if (scores[beam] == BANNED).all() else None
@@ -81,10 +81,24 @@ class BeamTerms:
             elif move is not None:
                 scores[beam] = BANNED
                 ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = move.token, 0.0, 0.0
-        faulty = list(dict.fromkeys([*doubled, *too_long]))
+        faulty = list(dict.fromkeys([*faulty, *too_long]))
         dropped = faulty if len(faulty) < int(is_live.sum()) else faulty[:-1]
         replaced = {beam: token for beam, token in replaced.items() if beam not in dropped}
         return Steered(Candidates(ids, scores, logprobs), replaced, dropped, banks)
+
+    def end_soon(self, most: int) -> int:
+        """Writes what is missing at once in every beam.
+
+        Args:
+            most: tokens that the output may have.
+
+        Returns:
+            how long the output may get.
+        """
+        limit = min(most, max(state.least_length for state in self._states))
+        for state in self._states:
+            state.end_soon(limit)
+        return limit
 
     def extend(self, parents: Int64Array, tokens: Int64Array) -> None:
         """Takes over a step's choice, as `Constraints.extend`."""

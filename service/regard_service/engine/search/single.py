@@ -54,7 +54,7 @@ class Chooser:
     def num_needed(self, vocab_size: int) -> int:
         """How many candidates the next step must return for `choose`."""
         affected = 0 if self._constraints is None else self._constraints.num_affected(vocab_size)
-        if self.terms is not None and self.terms.is_fresh:
+        if self.terms is not None and self.terms.may_ban:
             affected += self._num_spare
         if self._sampling is None:
             return 1 + affected
@@ -248,7 +248,7 @@ class SingleSearch:
         return Taken(taken, finished)
 
     def _end_loops(self, finished: BoolArray, num_taken: Int64Array) -> None:
-        """Ends the live rows whose outputs loop, where they do.
+        """Ends the live rows whose outputs loop, where they do; a row that lacks terms writes these first.
 
         Args:
             finished: bool [live rows].
@@ -256,9 +256,14 @@ class SingleSearch:
         """
         for row in self._loops.due(self._lengths[: len(finished)]):
             end = self._loops.end_of(row, self._tokens[row, : self._lengths[row]])
-            if end is not None:
+            chooser = self._choosers.get(row)
+            if end is not None and chooser is not None and chooser.terms is not None and chooser.terms.has_unmet:
+                limit = min(int(self._max_new_tokens[row]), chooser.terms.least_length)
+                chooser.terms.end_soon(limit)
+                self._max_new_tokens[row] = limit
+            elif end is not None:
                 num_taken[row] -= self._lengths[row] - end
-                self._lengths[row] = end
+                self._lengths[row] = self._max_new_tokens[row] = end
                 finished[row] = True
 
     def hypotheses(self, row: int) -> list[Hypothesis]:

@@ -4,7 +4,8 @@ A model says by its attention which word it translates. Where that is the alignm
 forced before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et
 al. 2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
 that the model writes by itself counts. If it writes one that was forced, that one stood in a wrong place, and is taken
-back, once. A term whose words are never attended to takes the place of the word whose weights on them are largest,
+back, once. So is the model's own translation, if it comes behind a term that was forced: another word takes its place.
+A term whose words are never attended to takes the place of the word whose weights on them are largest,
 before the output may end.
 
 All of it is decided token by token, in Python: most steps of a row only look up one position.
@@ -21,6 +22,7 @@ from regard_service.generation import Generation, Term, Terms
 MIN_WEIGHT = 0.2  # of the source position that a step attends to
 MIN_PEAK = 0.05  # of the weights on a term, for a word to be its translation
 SURE_PEAK = 0.5  # the same, for a term to be placed before those that come earlier in the source
+OWN_WEIGHT = 0.5  # on a term's source, for a word behind the term to be the model's own translation of it
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,10 @@ class TermState:
         self._doubled = -1  # a forced term that the model has written again by itself
         self._barred: frozenset[int] = frozenset()  # terms that were forced in a wrong place
         self._history: list[Float32Array] = []  # weights of each step
+        self._limit = plan.max_new_tokens
+        self._is_beside = False  # whether the last word is the model's own translation of a term's source
+        self._cleared: frozenset[int] = frozenset()  # terms beside which a word was taken back
+        self._unwanted = (-1, -1)  # a place and the token that is not written there
         self.num_met = 0
         self.is_fresh = False
 
@@ -146,6 +152,11 @@ class TermState:
         return bool(self._unmet)
 
     @property
+    def least_length(self) -> int:
+        """How long the output gets if what is missing is written at once, and then the end."""
+        return len(self.tokens) + self._needed + 1
+
+    @property
     def num_certain(self) -> int:
         """Tokens that are never taken back."""
         earliest = min((each.num_kept for each in self._before.values()), default=self._floor)
@@ -153,9 +164,11 @@ class TermState:
         return min(earliest, self._floor, len(self.tokens)) if is_open else len(self.tokens)
 
     @property
-    def is_doubled(self) -> bool:
-        """Whether the model has written a term again, so that it was forced in a wrong place."""
-        return self._doubled >= 0
+    def is_faulty(self) -> bool:
+        """Whether the model has written a term again, so that it was forced in a wrong place, or its own translation
+        beside it.
+        """
+        return self._doubled >= 0 or self._is_beside
 
     def decide(self, weights: Float32Array, best: int) -> Move | None:
         """What the terms make of a step; None: nothing, so far as `allows` agrees.
@@ -176,6 +189,10 @@ class TermState:
             self.num_met += len(self._plan.terms.terms[self._matched].tokens)
             self._meet(self._matched)
         self._matched = -1
+        own = None if continues else self._own_translation(weights)
+        self._is_beside = own is not None
+        if own is not None and own[0] not in self._cleared and self._plan.keeps_history:
+            return self._without(*own)
         if not self._unmet or len(self.tokens) < self._plan.num_forced:
             return None
         index = self._attended(weights)
@@ -191,9 +208,14 @@ class TermState:
         """Whether a token may come next, where no term forces one: nothing continues the last word of a term."""
         if token in self._plan.end_ids:
             return not self._unmet
-        return not (
+        return (len(self.tokens), token) != self._unwanted and not (
             self.is_fresh and self._plan.terms.keeps_words and (token == self.begun or self._is_continuation(token))
         )
+
+    @property
+    def may_ban(self) -> bool:
+        """Whether `allows` may refuse the next token."""
+        return self.is_fresh or self._unwanted[0] == len(self.tokens)
 
     @property
     def begun(self) -> int:
@@ -219,6 +241,10 @@ class TermState:
             self.is_fresh = False
             self._matched = self._match(token, self._unmet)
             self._doubled = self._match(token, self._before) if self._matched < 0 else -1
+
+    def end_soon(self, length: int) -> None:
+        """Writes what is missing at once, so that the output can end at a length."""
+        self._limit = min(self._limit, length)
 
     def repeat(self) -> None:
         """The same step comes again, with more candidates."""
@@ -278,6 +304,29 @@ class TermState:
         self._rest = spelling
         return Move(num_taken_back, spelling[0])
 
+    def _own_translation(self, weights: Float32Array) -> tuple[int, int] | None:
+        """A term that was forced, and where the last word begins, if the model translates the term's source by it."""
+        if not (self._before and self._plan.guidance.is_shifted):
+            return None
+        position, spelling, owners = int(weights.argmax()), self._plan.terms.spelling, self._plan.owners
+        index = owners[position] if position < len(owners) and weights[position] >= OWN_WEIGHT else -1
+        place = len(self.tokens) - 1
+        while place > self._floor and self._is_continuation(self.tokens[place]):
+            place -= 1
+        is_behind = index in self._before and place >= max(self._floor, 1)
+        is_mark = spelling.closes[self.tokens[place]] or spelling.opens[self.tokens[place]]
+        return (index, place) if is_behind and not is_mark else None
+
+    def _without(self, index: int, place: int) -> Move:
+        """Takes back the last word, which begins at a place and stands beside a term.
+
+        The token before the word comes again, so that the step that chose the word is repeated without it.
+        """
+        self._cleared |= {index}
+        self._unwanted, self._resumed = (place, self.tokens[place]), (self.tokens[place - 1],)
+        self.is_fresh = place == self._floor
+        return Move(len(self.tokens) - place + 1, self.tokens[place - 1])
+
     def _undo(self, index: int) -> Move:
         """Goes back to before a term was forced; from there on, the model writes it by itself, or leaves it out."""
         before = self._before[index]
@@ -335,7 +384,7 @@ class TermState:
     @property
     def _is_late(self) -> bool:
         """Whether the missing terms need all tokens that are left, but one for the end."""
-        return len(self.tokens) + self._needed + 1 >= self._plan.max_new_tokens
+        return self.least_length >= self._limit
 
     def _is_continuation(self, token: int) -> bool:
         continues = self._plan.terms.spelling.continues

@@ -90,6 +90,14 @@ def test_a_unit_to_which_nothing_corresponds_has_no_link() -> None:
     ]
 
 
+def test_links_grow_by_pairs_of_some_weight_alone() -> None:
+    others = [[1, 20, 1, 1, 1], [1, 1, 20, 1, 1], [1, 1, 1, 20, 1], [1, 1, 1, 1, 20]]
+    linked = [(0, 0), (1, 2), (2, 3), (3, 4), (4, 5)]
+    # The second target unit lies beside the link of the first, and attends most to the same source unit.
+    assert _links([[20, 1, 1, 1, 1], [5, 3, 4, 4, 4], *others]) == linked  # with a relative weight of 0.22
+    assert _links([[20, 1, 1, 1, 1], [9, 1, 1, 1, 1], *others]) == sorted([*linked, (0, 1)], key=lambda link: link[1])
+
+
 def test_special_units_neither_have_symmetric_links_nor_compete() -> None:
     alignment = _normalize(np.array([[1, 2, 9], [2, 1, 9], [1, 1, 9]], np.float32))
     assert symmetric_links(alignment, [False, False, True], [False, False, True]) == [(1, 0), (0, 1)]

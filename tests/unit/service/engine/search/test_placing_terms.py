@@ -1,12 +1,16 @@
 """What holds of every search with terms, whatever the model, the attention and the options."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from regard_service.engine.search import loops
 from regard_service.engine.search.beam_terms import allocate
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
@@ -27,6 +31,13 @@ SPELLING = Spelling(
     closes=bytes(token == 8 for token in range(VOCAB_SIZE)),
 )
 guidances = st.builds(Guidance, is_shifted=st.booleans(), max_taken_back=st.sampled_from([0, 1, sys.maxsize]))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def early_checks() -> Iterator[None]:
+    """Outputs of the toy, which are short, are checked for loops as long ones are."""
+    with patch.multiple(loops, MIN_FIRST_CHECK=3, NUM_BETWEEN_CHECKS=2, MIN_LOOP_PERIODS=2):
+        yield
 
 
 def term(positions: tuple[int, ...], *tokens: int) -> Term:
@@ -57,6 +68,7 @@ def generations(draw: st.DrawFn, num_beams: int) -> Generation:
         num_return_sequences=draw(st.integers(1, num_beams)),
         early_stopping=draw(st.sampled_from(["heuristic", "first", "never"])),
         no_repeat_ngram_size=draw(st.sampled_from([0, 0, 2])),
+        max_loop=draw(st.sampled_from([0, 0, 2])),
         prefix=start,
         sampling=draw(st.none() | st.builds(Sampling, seed=st.integers(0, 99))) if num_beams == 1 else None,
         terms=chosen,
@@ -237,6 +249,39 @@ def test_a_term_that_the_model_writes_again_goes_back_to_where_the_model_wants_i
     assert state.tokens == [3, 4]
     assert state.has_unmet
     assert state.decide(attending(2), 6) is None  # not again
+
+
+def test_the_models_own_translation_behind_a_term_is_taken_back_once() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 4):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (1, 5)  # in place of 4
+    state.take(1, 5)
+    for token in (6, 10):  # a word that is found to translate the term's source, too
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (3, 5)  # the term's last token comes again
+    state.take(3, 5)
+    assert state.tokens == [3, 5]
+    assert not state.allows(6)
+    assert state.may_ban
+    assert state.decide(attending(0), 7) is None
+    state.take(0, 7)
+    assert state.allows(6)
+    assert state.decide(attending(2), 8) is None  # not again: the search ends
+    assert state.is_faulty
+
+
+def test_a_mark_behind_a_term_stays() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 4):
+        state.decide(attending(0), token)
+        state.take(0, token)
+    state.take(*state.decide(attending(2), 8) or (0, 0))
+    state.take(0, 8)
+    assert state.decide(attending(2), 6) is None
+    assert not state.is_faulty
 
 
 def test_terms_at_the_limit_of_the_output_are_placed_in_time() -> None:
