@@ -41,41 +41,46 @@ class FloatList:
 class Int8List:
     """The projection in 8 bits, a `ListedHead`, as `dynamic_head` computes it, or `static_head`.
 
-    Weights are uint8 with the zero point 128: products of two uint8 are exact on every CPU, while sums of products of
-    uint8 and int8 overflow where VNNI instructions are missing.
-
     Attributes:
+        is_narrow: no weight exceeds 63: sums of two products of uint8 and int8 fit in 16 bits on every CPU. Otherwise
+            weights are uint8 with the zero point 128: products of two uint8 are exact on every CPU, while others
+            overflow where VNNI instructions are missing.
         ranges: of layers' inputs, by the layers' names; the inputs of others have a scale per row.
     """
 
+    is_narrow: bool = False
     ranges: Mapping[str, ActivationRange] = field(default_factory=dict)
 
     def select(self, graph: GraphBuilder, layer: Linear, ids: str) -> None:
         """Adds the words' rows, transposed, and their scales."""
         quantized, scales = per_output(layer)  # int8 [in, out]
         rows = graph.node("Gather", graph.constant(quantized.T, f"{layer.name}.outputs"), ids, axis=0)
-        numbers = graph.node("Cast", rows, to=onnx.TensorProto.INT32)
-        moved = graph.node("Add", numbers, graph.constant(np.int32(_ZERO)))
-        unsigned = graph.node("Cast", moved, to=onnx.TensorProto.UINT8)
-        graph.node("Transpose", unsigned, perm=[1, 0], output=_WEIGHT)
-        graph.output(_weight(len(quantized), "uint8"))
+        if not self.is_narrow:
+            numbers = graph.node("Cast", rows, to=onnx.TensorProto.INT32)
+            moved = graph.node("Add", numbers, graph.constant(np.int32(_ZERO)))
+            rows = graph.node("Cast", moved, to=onnx.TensorProto.UINT8)
+        graph.node("Transpose", rows, perm=[1, 0], output=_WEIGHT)
+        graph.output(self._weight(layer))
         graph.node("Gather", graph.constant(scales, f"{layer.name}.outputs.scales"), ids, output=_SCALES)
         graph.output(_scales())
         _select_bias(graph, layer, ids)
 
     def project(self, graph: GraphBuilder, x: str, layer: Linear) -> str:
         """Adds the product."""
-        weight, scales = graph.input(_weight(layer.weight.shape[1], "uint8")), graph.input(_scales())
+        weight, scales = graph.input(self._weight(layer)), graph.input(_scales())
+        weight_zero = graph.constant(np.int8(0) if self.is_narrow else _ZERO)
         found = self.ranges.get(layer.name)
         if found is not None:
             unit, zero = (graph.constant(value) for value in found.quantization())
             rows = graph.node("QuantizeLinear", x, unit, zero)
-            zeros = zero, graph.constant(_ZERO)
-            return graph.node("com.microsoft.MatMulIntegerToFloat", rows, weight, unit, scales, *zeros)
+            return graph.node("com.microsoft.MatMulIntegerToFloat", rows, weight, unit, scales, zero, weight_zero)
         rows, unit, largest = quantized_rows(graph, x)
-        zeros = graph.constant(ROW_ZERO), graph.constant(_ZERO)
+        zeros = graph.constant(ROW_ZERO), weight_zero
         y = graph.node("com.microsoft.MatMulIntegerToFloat", rows, weight, unit, scales, *zeros)
         return graph.node("Mul", y, largest)
+
+    def _weight(self, layer: Linear) -> TensorSpec:
+        return _weight(layer.weight.shape[1], "int8" if self.is_narrow else "uint8")
 
 
 def _select_bias(graph: GraphBuilder, layer: Linear, ids: str) -> None:

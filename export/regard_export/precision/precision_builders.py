@@ -25,7 +25,7 @@ _FLOAT_STEP = replace(_FLOAT, listed=FloatList())
 # Graphs of float16 are built in float32 and converted by `precision/float16.py`.
 _FLOAT16 = replace(_FLOAT, is_ranking_grouped=False)
 _MANY_ROWS = LayerBuilders(dynamic_linear, dynamic_head, quantized_embed)
-_FEW_ROWS = LayerBuilders(block_linear_8bit, dynamic_head, quantized_embed, listed=Int8List())
+_FEW_ROWS = LayerBuilders(block_linear_8bit, dynamic_head, quantized_embed, listed=Int8List(is_narrow=True))
 
 PRECISION_BUILDERS: dict[Precision, PrecisionBuilders] = {
     "float32": PrecisionBuilders(_FLOAT, _FLOAT_STEP),
@@ -59,4 +59,5 @@ def _with_ranges(builders: LayerBuilders, ranges: Mapping[str, ActivationRange])
         found = ranges.get(layer.name)
         return builders.head(graph, x, layer) if found is None else static_head(graph, x, layer, found)
 
-    return LayerBuilders(linear, head, builders.embed, listed=builders.listed and Int8List(ranges))
+    listed = None if builders.listed is None else Int8List(is_narrow=True, ranges=ranges)
+    return LayerBuilders(linear, head, builders.embed, listed=listed)

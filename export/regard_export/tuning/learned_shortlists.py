@@ -28,9 +28,9 @@ MAX_PAIRS = 100_000  # of a target language, in the data
 MAX_OWN, MIN_OWN = 4_000, 200  # sources of a target language that the model translates
 MAX_OWN_WORK = 30_000_000_000  # these sources times parameters, beyond which there are fewer
 MAX_NEW_TOKENS = 64
-NUM_FREQUENT = 200  # pieces of a target language that all its outputs may have
-NUM_LINKED = 60  # pieces that a source piece may become
-MIN_LINKS = 0.5  # expected, of a pair of pieces, in all sentences
+NUM_FREQUENT = 500  # pieces of a target language that all its outputs may have
+NUM_LINKED = 100  # pieces that a source piece may become
+MIN_LINKS = 0.2  # expected, of a pair of pieces, in all sentences
 
 
 def learn_shortlist(bundle: Bundle, texts: Mapping[str, TrainingTexts]) -> bytes:

@@ -11,7 +11,7 @@ Task = names.Task
 Unit = names.Unit
 Precision = Literal["float32", "float16", "int8", "int4"]
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
-Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "bool"]
+Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "int8", "bool"]
 
 # The API sends these numbers as int32.
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]

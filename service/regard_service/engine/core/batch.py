@@ -75,12 +75,13 @@ class RunningBatch(Rows):
         num_new = max(0, len(num_source) - len(free))
         rows = [*free, *range(len(self._rows), len(self._rows) + num_new)][: len(num_source)]
         self._slots.write(rows, encoded.memory, num_source, manifest.target.start_id)
+        if self._slots.words is not None:
+            live = [row for row, request in enumerate(self._rows) if request is not None]
+            asked = [each.request for each in encoded.requests]
+            lists = [self.runner.allowed_words(each.source, each.generation.forced_words) for each in asked]
+            self._slots.words.write(dict(zip(rows, lists, strict=True)), live)
         self._rows += [None] * num_new
         for row, request, length in zip(rows, encoded.requests, num_source, strict=True):
-            if self._slots.words is not None:
-                live = [other for other, live_request in enumerate(self._rows) if live_request is not None]
-                words = self.runner.allowed_words(request.request.source, request.request.generation.forced_words)
-                self._slots.words.write(row, words, live)
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
             self.observer.admitted(manifest.name, request.admitted - request.submitted, length)

@@ -41,19 +41,20 @@ class WordList:
         self._word_bias: Float32Array = np.zeros(0, np.float32)
         self._use(MIN_WORDS)
 
-    def write(self, row: int, words: Int64Array, live: Sequence[int]) -> None:
-        """Gives a row its list.
+    def write(self, lists: Mapping[int, Int64Array], live: Sequence[int]) -> None:
+        """Gives rows their lists; the weights of all their words are looked up at once.
 
         Args:
-            words: ids, each once; the first is the first of every list.
+            lists: ids by row, each once; the first is the first of every list.
             live: the other rows that are in use.
         """
-        self._lists = {other: self._lists[other] for other in live if other != row} | {row: words}
-        missing = words[self._positions[words] < 0]
-        if len(self._lists) > 1 and len(self._union) + len(missing) <= self.size:
+        self._lists = {other: self._lists[other] for other in live if other not in lists} | dict(lists)
+        missing = self._missing(list(lists.values()))
+        if len(self._lists) > len(lists) and len(self._union) + len(missing) <= self.size:
             if missing.size:
                 self._append(missing)
-            self._mask(row, words)
+            for row, words in lists.items():
+                self._mask(row, words)
         else:
             self._rebuild()
 
@@ -66,6 +67,11 @@ class WordList:
     def inputs(self, num_slots: int) -> dict[str, Array]:
         """The buffers of the first slots, by the step graph's input name."""
         return {**self.buffers, LIST_BIAS: self.buffers[LIST_BIAS][:num_slots]}
+
+    def _missing(self, lists: Sequence[Int64Array]) -> Int64Array:
+        """The words of lists that the union lacks, each once."""
+        found = [words[self._positions[words] < 0] for words in lists]
+        return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
 
     def _rebuild(self) -> None:
         """The union of the rows' lists, in a buffer with room for it."""

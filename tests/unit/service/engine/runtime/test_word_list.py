@@ -59,8 +59,9 @@ def test_each_row_sees_its_own_words(events: list[tuple[str, int, int]], num_bea
     own: list[Int64Array] = []  # by row, live rows first, as in a running batch
     for kind, number, size in events:
         if kind == "join" and len(own) < ROWS:
-            own.append(_words(rng, size))
-            words.write(len(own) - 1, own[-1], list(range(len(own) - 1)))
+            live = range(len(own))
+            own += [_words(rng, size) for _ in range(min(1 + number, ROWS - len(own)))]
+            words.write(dict(enumerate(own[len(live) :], len(live))), live)
         elif kind == "leave" and own:
             row = number % len(own)
             last = own.pop()
@@ -73,9 +74,9 @@ def test_each_row_sees_its_own_words(events: list[tuple[str, int, int]], num_bea
 
 def test_buffers_stay_while_words_fit() -> None:
     rng, words = np.random.default_rng(0), _word_list()
-    words.write(0, _words(rng, 100), [])
+    words.write({0: _words(rng, 100)}, [])
     bias = words.buffers[LIST_BIAS]
-    words.write(1, _words(rng, 100), [0])
+    words.write({1: _words(rng, 100)}, [0])
     assert words.size == MIN_WORDS
     assert words.buffers[LIST_BIAS] is bias
 
@@ -83,10 +84,10 @@ def test_buffers_stay_while_words_fit() -> None:
 def test_a_row_alone_gets_a_small_list_again() -> None:
     rng, words = np.random.default_rng(0), _word_list()
     for row in range(4):
-        words.write(row, _words(rng, 600), list(range(row)))
+        words.write({row: _words(rng, 600)}, list(range(row)))
     assert words.size > 1_200
     own = _words(rng, 50)
-    words.write(0, own, [])
+    words.write({0: own}, [])
     assert words.size == MIN_WORDS
     _check(words, 0, own)
 
@@ -94,5 +95,5 @@ def test_a_row_alone_gets_a_small_list_again() -> None:
 def test_the_whole_vocabulary_fits() -> None:
     words = _word_list()
     everything = np.arange(VOCABULARY)
-    words.write(2, everything, [])
+    words.write({2: everything}, [])
     _check(words, 2, everything)
