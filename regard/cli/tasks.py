@@ -373,7 +373,7 @@ def _refuse_single_input_flags(flags: Flags) -> None:
 
 def _refuse_kinds(flags: Flags, texts: Sequence[str]) -> None:
     """Fails if a kind of map follows --attention, which takes no value: it would be translated."""
-    kind = next((text for text in texts[1:] if text.replace("-", "_") in ATTENTION_KIND.names), None)
+    kind = next((text for text in texts[1:] if text.replace("-", "_") in list(ATTENTION_KIND.names)), None)
     if flags.attention and kind is not None:
         raise click.UsageError(f"--attention takes no value: --kind {kind} chooses a map, --text takes it as a text.")
 
