@@ -48,6 +48,7 @@ _ADVICE_BY_CODE = {
     "UNIMPLEMENTED": "this server does not offer that",
     "UNAUTHENTICATED": "REGARD_TOKEN holds the token that is sent",
 }
+_ADVICE_BY_REASON = {"GLOSSARY_NOT_FOUND": "`regard glossaries` lists what there is"}  # goes before
 
 
 class Group(click.Group):
@@ -109,6 +110,8 @@ def describe(error: RegardError | OSError) -> str:
     parts = [violations or error.message or error.code]
     if error.retry_after_s is not None:
         parts.append(f"try again in {error.retry_after_s:.1f} s")
+    elif error.reason in _ADVICE_BY_REASON:
+        parts.append(_ADVICE_BY_REASON[error.reason])
     elif error.code in _ADVICE_BY_CODE and (error.code != "UNAVAILABLE" or error.message.startswith(NO_SERVER)):
         parts.append(_ADVICE_BY_CODE[error.code])
     return " ".join(f"{error.code}: {'; '.join(parts)}".split())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from regard.cli.corpora import BulkTask, CorpusFlags, Plan, bulk_options, corpus_options
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
@@ -64,7 +65,7 @@ def bulk(
     same command goes on after an interruption; an actor that dies is started again. --model is a shipped model, or the
     folder of a bundle on every machine.
     """  # noqa: D301, click's mark for lines to keep
-    if flags.server:
+    if flags.server and click.get_current_context().get_parameter_source("server") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--server is for `regard translate`; here the engines are actors of Ray.")
     from regard.ray.driver import BATCH_ROWS, Cluster, RayRunner
 

@@ -1,7 +1,7 @@
 """`regard translate`, `regard summarize` and `regard caption`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
 from regard.saved import ENDINGS
+from regard.wire.enums import ATTENTION_KIND
 from regard.wire.images import ImageLike
 
 STDIN = "-"
@@ -180,6 +181,8 @@ def translate(
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
+    if not is_text:
+        _refuse_kinds(flags, texts)
     if are_corpora(texts, corpus_flags, is_text):
         bulk_task = Translate(
             to, bulk_options(flags.translate_options(source_language, is_bulk=True), flags, corpus_flags)
@@ -366,6 +369,13 @@ def _refuse_single_input_flags(flags: Flags) -> None:
     name = next((name for name, value in options if value), None)
     if name is not None:
         raise click.UsageError(f"{name} takes one input.")
+
+
+def _refuse_kinds(flags: Flags, texts: Sequence[str]) -> None:
+    """Fails if a kind of map follows --attention, which takes no value: it would be translated."""
+    kind = next((text for text in texts[1:] if text.replace("-", "_") in list(ATTENTION_KIND.names)), None)
+    if flags.attention and kind is not None:
+        raise click.UsageError(f"--attention takes no value: --kind {kind} chooses a map, --text takes it as a text.")
 
 
 def _check_bulk(flags: Flags) -> None:

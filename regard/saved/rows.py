@@ -18,7 +18,7 @@ def row_of(outcome: Outcome) -> Row:
     `message` is the serialized Result of the API, with all its maps as the server sent them, dense or sparse; empty if
     the input failed.
     """
-    result = outcome.result
+    result = outcome.result  # its message has what a table needs of tokens; reading them all as objects takes time
     best = None if result is None else result.best
     return {
         "index": outcome.index,
@@ -28,10 +28,10 @@ def row_of(outcome: Outcome) -> Row:
         "text": None if best is None else best.text,
         "score": None if best is None else best.score,
         "model": None if result is None else f"{result.model}@{result.model_version}",
-        "source_tokens": [] if result is None else [token.piece for token in result.source_tokens],
-        "tokens": [] if best is None else [token.piece for token in best.tokens],
+        "source_tokens": [] if result is None else [token.piece for token in result.message.source_tokens],
+        "tokens": [] if best is None else [token.piece for token in best.message.tokens],
         "pharaoh": None if best is None else best.pharaoh,
-        "entropy": [] if best is None else list(best.entropy),
+        "entropy": [] if best is None else list(best.message.entropy),
         "message": b"" if result is None else result.message.SerializeToString(),
     }
 

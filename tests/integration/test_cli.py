@@ -19,8 +19,10 @@ from google.protobuf.descriptor import Descriptor
 from PIL import Image
 
 from regard.cli import main, servers
+from regard.cli.app import describe
 from regard.cli.tasks import translate
 from regard.cli.vocabulary import as_flag
+from regard.errors import NotFound
 from regard.saved import read_results
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_regard import FakeServer
@@ -354,6 +356,7 @@ def test_wrong_usage_is_status_2(server: FakeServer, arguments: tuple[str, ...])
         ("translate x --plot /no/such/folder/a.png", "--plot: there is no folder /no/such/folder"),
         ("translate x --html /no/such/folder/a.html", "--html: there is no folder /no/such/folder"),
         ("caption https://example.com/a.jpg", "https://example.com/a.jpg is an address, which is not fetched"),
+        ("translate Hello. --attention cross", "--attention takes no value: --kind cross chooses a map"),
     ],
 )
 def test_a_slip_is_named_with_what_was_meant(server: FakeServer, arguments: str, message: str) -> None:
@@ -619,3 +622,14 @@ def test_lines_of_standard_input_go_into_a_file(server: FakeServer, tmp_path: Pa
 def test_a_file_of_results_has_a_known_ending(server: FakeServer) -> None:
     result = regard("summarize", "a text", "-o", "results.csv")
     assert (result.exit_code, ".jsonl, .parquet, .npz" in result.stderr) == (2, True)
+
+
+def test_a_server_of_the_environment_does_not_stop_a_run_on_a_cluster(server: FakeServer) -> None:
+    arguments = ("bulk", "missing.jsonl", "--to", "de", "-o", "out")
+    assert "--server is for" not in regard(*arguments).stderr
+    assert "--server is for `regard translate`" in regard(*arguments, "--server", server.target).stderr
+
+
+def test_advice_is_that_of_the_errors_reason() -> None:
+    missing = NotFound("NOT_FOUND", "there is no glossary 'g'", "GLOSSARY_NOT_FOUND")
+    assert describe(missing) == "NOT_FOUND: there is no glossary 'g'; `regard glossaries` lists what there is"

@@ -83,6 +83,8 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
     if (path / joeynmt.CONFIG_FILE).is_file():
         return joeynmt.load(path, load_options)
     file = torch_files.find_file(path)
+    if file is None and (path / "manifest.json").is_file():
+        raise ExportError(f"{path} is a bundle already, which `regard serve --model-directories {path.parent}` serves")
     if file is None:
         raise ExportError(f"{path} holds no checkpoint: there is no config.json")
     return torch_files.load(file, load_options)

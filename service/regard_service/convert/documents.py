@@ -6,7 +6,7 @@ from regard_service.convert.checks import Checks
 from regard_service.convert.control import read_terms
 from regard_service.convert.options import read_generation, read_text_options
 from regard_service.convert.requests import RequestReader
-from regard_service.documents.formats import format_of, media_type_of
+from regard_service.documents.formats import FORMATS, format_of, media_type_of
 from regard_service.domain.calls import GenerationOptions, TextOptions
 from regard_service.domain.documents import (
     DocumentCall,
@@ -54,7 +54,9 @@ def _bytes(checks: Checks, document: bytes, limits: CallLimits) -> bytes:
 def _media_type(checks: Checks, request: pb.TranslateDocumentRequest) -> str:
     media_type = request.media_type or media_type_of(request.file_name)
     if not media_type:
-        checks.add("media_type", f"is empty, and file_name {request.file_name[-80:]!r} has no known ending")
+        known = ", ".join(ending for each in FORMATS for ending in each.endings)
+        fault = f"is empty, and file_name {request.file_name[-80:]!r} has no known ending; there are {known}"
+        checks.add("media_type", fault)
         return ""
     try:
         format_of(media_type)

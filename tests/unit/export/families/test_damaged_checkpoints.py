@@ -181,6 +181,8 @@ def test_files_without_a_checkpoint(tmp_path, name: str, content: bytes, message
 def test_an_empty_folder(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty holds no checkpoint: there is no config.json" in _refusal(tmp_path / "empty")
+    (tmp_path / "empty" / "manifest.json").write_text("{}")
+    assert "empty is a bundle already, which `regard serve --model-directories" in _refusal(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

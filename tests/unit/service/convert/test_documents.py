@@ -53,9 +53,11 @@ def test_every_violation_is_listed() -> None:
     )
     with pytest.raises(InvalidInput) as error:
         read_document(request, READER, None)
+    endings = [ending for each in FORMATS for ending in each.endings]
+    assert ".docx" in endings
     assert {violation.field: violation.description for violation in error.value.violations} == {
         "document": "has 11 bytes; the limit is 10",
-        "media_type": "is empty, and file_name 'a.pdf' has no known ending",
+        "media_type": f"is empty, and file_name 'a.pdf' has no known ending; there are {', '.join(endings)}",
         "generation.num_beams": "must be in [1, 16]; it is 99",
         "text_options.format": "is not for documents, which tell it themselves",
         "text_options.protected_spans": "is not for documents, which tell it themselves",
