@@ -324,3 +324,28 @@ def test_a_page_of_more_sentences_than_the_queue_has_places(small_queue: Server)
     with regard.Client(f"127.0.0.1:{small_queue.grpc_port}") as client:
         result = client.translate(" ".join(["Good morning. I am here."] * 50), "de")
         assert len(result.segments) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("The house is red. Go home.[^1]\n\n[^1]: The house is red.", ".[^1]\n\n[^1]: "),
+        ("<i>Where are you?</i>\nGo home.", "?</i>\n"),
+        ("The 1990s and the '80s were great.", " 80 "),
+        ("He is 1.85 m tall and weighs 80 kg.", "1,85 m"),
+        ("He is 1.85 m tall and weighs 80 kg.", "80 kg"),
+        ("I like 寿司、天ぷら.", "寿司、天ぷら"),
+        ("Press <kbd>Ctrl</kbd>+<kbd>C</kbd> to copy.", "<kbd>Ctrl</kbd>+<kbd>C</kbd>"),
+        (r"This is a \textbf{red house}.", r"\textbf{"),
+        ("a\tthe house\tb", "a\t"),
+    ],
+)
+def test_what_is_copied_stands_as_in_the_source(client: regard.Client, text: str, part: str) -> None:
+    assert client.translate(text, "de").text.count(part) == 1
+
+
+def test_a_long_placeholder_makes_no_output_too_long(client: regard.Client) -> None:
+    message = "{count, plural, =0 {no messages} one {# message} other {# messages}}"
+    result = client.translate(f"You have {message}.", "de")
+    assert message in result.text
+    assert not result.warnings

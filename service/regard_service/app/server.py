@@ -36,7 +36,7 @@ from regard_service.auth.access_control import AccessControl
 from regard_service.auth.address import networks
 from regard_service.auth.tokens import Scope
 from regard_service.convert.requests import RequestReader
-from regard_service.domain.models import unready_reasons
+from regard_service.domain.models import ModelInfo, unready_reasons
 from regard_service.http.application import create_app
 from regard_service.http.bodies import Bodies
 from regard_service.http.doors.backend import DoorBackend
@@ -45,6 +45,7 @@ from regard_service.http.doors.gateway import Gateway
 from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
 from regard_service.http.server import HttpServer
+from regard_service.languages.detection import load_detector
 from regard_service.observability import logs
 from regard_service.observability.metrics import Metrics
 from regard_service.observability.watchdog import Watchdog
@@ -173,6 +174,9 @@ class Server:
         if self._settings.model_poll_s is not None:
             poll = DirectoryPoll(self._backend.models, self._refresh_health)
             self._watching.append(loop.create_task(poll.run(self._settings.model_poll_s)))
+        if any(map(_detects_languages, self._backend.models.infos())):
+            # The first text that needs it would wait for 0.4 s of processor time, seconds on a busy machine.
+            self._watching.append(loop.create_task(asyncio.to_thread(load_detector)))
 
     def _bind_ports(self) -> None:
         """Binds every port before any model is loaded: a port in use is reported at once."""
@@ -352,6 +356,11 @@ class Server:
                     async with asyncio.timeout(MAX_QUIET_WAIT_S):
                         await self._gate.wait_until_quiet(QUIET_PERIOD_S)
         await server.stop(CLOSE_GRACE_S if budget_s else 0)
+
+
+def _detects_languages(model: ModelInfo) -> bool:
+    """Whether a server looks at the language of a model's texts."""
+    return model.task == "translation" and model.manifest is not None and len(model.manifest.source_languages) > 0
 
 
 _CHANGING_GLOSSARIES = ("GlossaryService/PutGlossary", "GlossaryService/DeleteGlossary")

@@ -340,7 +340,7 @@ class PassageBuilder:
         translated = self._passage.translated
         for number, segment, part, each in zip(self.segment_numbers, translated, parts, decoded, strict=True):
             faults = output_faults(
-                segment.edited.text,
+                segment.expected,
                 part.text,
                 each.tokens,
                 partial(_ids, segment.part),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from regard_service.bundle import LengthRatios
 from regard_service.domain.results import Span, Token
@@ -47,6 +48,12 @@ class ModelSegment:
     needs_alignment: bool = False
     is_cut: bool = False
     copied: tuple[tuple[Span, str], ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What the model reads, with what is copied as it stands in the output."""
+        text = self.part.text
+        return EditedText.replacing(text, sorted(self.copied)).text if self.copied else text
 
     @property
     def source_tokens(self) -> tuple[Token, ...]:
@@ -138,7 +145,13 @@ class Passage:
         if not others:
             return (first,)
         has_spaces = is_spaced(self.target_language)
-        return (first, *(gap(each, is_spaced=has_spaces) for each in others[:-1]), others[-1])
+        # A mark that is copied, such as that of a footnote, stands as near to its sentence as in the source.
+        are_copied = (any(isinstance(each, CopiedSegment) for each in pair) for pair in pairwise(self.segments))
+        gaps = (
+            "" if is_copied and not each else gap(each, is_spaced=has_spaces)
+            for each, is_copied in zip(others[:-1], are_copied, strict=True)
+        )
+        return (first, *gaps, others[-1])
 
 
 def _placed(token: Token, start: int, edited: EditedText) -> Token:

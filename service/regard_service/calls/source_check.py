@@ -26,7 +26,7 @@ _LATIN = re.compile("[A-Za-z]")
 class SourceCheck:
     """Warns about texts that are in another language than their model reads.
 
-    The detector is loaded at the first text without a common word of its language, and takes 70 MB from then on.
+    Texts with a common word of their language do not reach the detector, which takes 70 MB once it is loaded.
 
     Attributes:
         is_on: False: texts are taken as they are.

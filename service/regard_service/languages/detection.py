@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from regard_service.languages.matching import match
@@ -63,7 +64,7 @@ def detect(text: str, offered: Sequence[str]) -> DetectedLanguage:
     read = text[:MAX_CHARACTERS]
     if not codes or not any(map(str.isalpha, read)):
         return UNKNOWN
-    ranked: list[tuple[str, float]] = _detector().rank(read)
+    ranked: list[tuple[str, float]] = load_detector().rank(read)
     given = [(codes[name], probability) for name, probability in ranked if name in codes]
     best, probability = given[0]
     top = ranked[0][1]
@@ -87,7 +88,7 @@ def other_language(text: str, source: str, target: str) -> str:
     sources, targets = _by_detector((source,)), _by_detector((target,)) if target else {}
     if not sources or not any(map(str.isalpha, read)):
         return ""
-    ranked: list[tuple[str, float]] = _detector().rank(read)
+    ranked: list[tuple[str, float]] = load_detector().rank(read)
     likelihood = max(probability for name, probability in ranked if name in sources)
     others = [(name, probability) for name, probability in ranked if name not in sources]
     name, top = others[0]
@@ -101,13 +102,21 @@ def other_language(text: str, source: str, target: str) -> str:
 @lru_cache(maxsize=256)
 def _by_detector(offered: tuple[str, ...]) -> dict[str, str]:
     """Returns the offered code of each language that the detector knows."""
-    matches = ((name, match(name, offered)) for name in _detector().labels)
+    matches = ((name, match(name, offered)) for name in load_detector().labels)
     return {name: code for name, code in matches if code is not None}
+
+
+def load_detector() -> Any:
+    """Returns the detector, whose model of 4 MB is read once: by the first caller, for whom others wait."""
+    with _LOADING:
+        return _detector()
+
+
+_LOADING = Lock()
 
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    """Reads the detector's model, 4 MB, at the first use."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # most servers never need it
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # servers that translate nothing never need it
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

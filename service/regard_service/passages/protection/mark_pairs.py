@@ -1,4 +1,4 @@
-"""Marks that stand around words: tags and emphasis in plain text, such as "<b>red</b>" and "**red**"."""
+r"""Marks that stand around words in plain text: "<b>red</b>", "**red**", "\textbf{red}"."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,8 @@ from regard.arrays import Float32Array
 from regard_service.domain.results import Span
 from regard_service.passages.protection.items import Item
 
-_TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z0-9][\w:-]*)[^<>]*?(?P<is_empty>/?)>")
+_TAG = re.compile(r"(?:<|&lt;)(?P<end>/?)(?P<name>[A-Za-z0-9][\w:-]*)[^<>]*?(?P<is_empty>/?)(?:>|&gt;)")
+_COMMAND_OF_TEX = re.compile(r"\\[A-Za-z]+\*?\{")
 _EMPHASIS = re.compile(r"(?P<mark>[*_~=]{1,3})")
 
 
@@ -42,6 +43,8 @@ def _part(mark: _Mark) -> tuple[str, bool, bool]:
     if tag is not None:
         is_pair = not tag["is_empty"]
         return tag["name"].lower(), is_pair and not tag["end"], is_pair and bool(tag["end"])
+    if mark.item.text == "}" or _COMMAND_OF_TEX.fullmatch(mark.item.text) is not None:
+        return "}", mark.item.text != "}", mark.item.text == "}"
     if _EMPHASIS.fullmatch(mark.item.text) is not None:
         return mark.item.text, mark.after != "", mark.before != ""
     return "", False, False

@@ -49,6 +49,8 @@ def _placed(
         span, new = replacement or (item.span, item.text)
         start, end = item.span
         before, after = text[max(0, start - 1) : start].strip(), text[end : end + 1].strip()
+        if item.kind is Kind.DECADE:
+            after = ""  # the ending of "1990s" is not part of it, and does not come behind it in the translation
         yield Placed(item, Span(span.start + shift, span.start + shift + len(new)), before, after)
         shift += len(new) - (span.end - span.start)
 

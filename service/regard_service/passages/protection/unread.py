@@ -42,6 +42,22 @@ def with_unread(text: str, findings: Sequence[Finding], lacks: Lacks) -> list[Fi
 def _unread(text: str, gap: Span, lacks: Lacks) -> Iterator[Finding]:
     for run in _RUN.finditer(text, *gap):
         if lacks(run[0]):
-            for match in _WORD.finditer(text, *run.span()):
-                if lacks(match[0]):
-                    yield Finding(Span(*match.span()), Kind.NAME if match["word"] else Kind.MARK)
+            matches = _WORD.finditer(text, *run.span())
+            found = [Finding(Span(*m.span()), Kind.NAME if m["word"] else Kind.MARK) for m in matches if lacks(m[0])]
+            yield from _names_joined(found)
+
+
+def _names_joined(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yields findings; names with nothing but marks between them, and no white space, are one name."""
+    waiting: list[Finding] = []
+    for finding in findings:
+        if waiting and waiting[-1].span.end < finding.span.start:
+            yield from waiting
+            waiting = []
+        if waiting and waiting[0].kind is Kind.NAME and finding.kind is Kind.NAME:
+            waiting = [Finding(Span(waiting[0].span.start, finding.span.end), Kind.NAME)]
+        elif waiting or finding.kind is Kind.NAME:
+            waiting.append(finding)
+        else:
+            yield finding
+    yield from waiting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard_service.languages.detection import _detector
+from regard_service.languages.detection import load_detector
 from regard_service.languages.english_names import english_name
 
 
@@ -25,6 +25,6 @@ def test_a_code_has_a_name_or_stands_for_itself(code: str, name: str) -> None:
 
 
 def test_every_language_of_two_letters_that_the_detector_knows_has_a_name() -> None:
-    codes = [code for code in _detector().labels if len(code) == 2]
+    codes = [code for code in load_detector().labels if len(code) == 2]
     assert len(codes) > 80
     assert [code for code in codes if english_name(code) == code] == []

@@ -48,7 +48,12 @@ _SHORT_EXTENSION = either(*(rf"(?<=\.[A-Za-z0-9]{{{count}}})" for count in range
 # Within the name of a folder: C:\\My Documents\\a.txt
 _SPACE_IN_PATH = r" (?=[\w()&-]{1,30}+(?: [\w()&-]{1,30}+){0,2}+\\)"
 _IN_FOLDER = rf"(?:[^\s\\/:*?\"<>|]|{_SPACE_IN_PATH}){{0,200}}+"
+_ROOTS = (
+    "(?:app|apps|assets|bin|build|config|dist|docs?|etc|home|include|lib|node_modules|opt|packages|public|resources|scripts"
+    "|src|static|templates|tests?|tmp|usr|var|vendor)"
+)
 _PATH = either(
+    rf"(?<![\w./\\-]){_ROOTS}(?:/{_IN_PATH}){{1,20}}+/?+(?!\w)",  # src/main/java
     r"(?<![\w./\\])(?:~|\.{1,2}|\$[A-Z]{1,30}+)?+(?:/[\w.+@~%-]{1,200}+)++/?+",  # /etc/hosts, ./run, ~/a
     r"(?<![\w./\\])(?:~|\.{1,2})/(?!\w)",
     rf"(?<![\w./\\-]){_IN_PATH}(?:/{_IN_PATH}){{1,20}}+{_SHORT_EXTENSION}(?![\w/])",  # src/main.c

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from regard_service.domain.results import Span
 from regard_service.passages.protection.rules import addresses, codes, marks, numbers, placeholders
@@ -36,7 +36,9 @@ _SIGNS = re.compile(
     r"[0-9@#$%&{}\[\]\\/`<>_:;=*+~^|¯\u00a9\u00ae\u00b2\u00b3\u00b9\u2070-\u208e\u203c-\u2049\u2100-\u303f\U0001f000-\U0001faff]|[^\w\s]\w{2}|[a-z][A-Z]|--|\(\)"
     r"|(?<!\w)[xX8]\S|(?<!\S)-[A-Za-z]|[\u00b1\u00b7\u00d7\u00f7]"
 )
+_QUOTES = "\"'"
 _SENTENCE_MARKS = ".,;:!?…'\"’”»*_"
+_OPENING_APOSTROPHE = re.compile(r"(?<!\w)'(?=\w)")
 _MAX_KEPT = 500  # characters of a text whose findings are kept for a while
 _MAX_VERSIONED = 40
 _VERSION = re.compile(r"(?<!\w)(?i:vers(?:ion|ión|ão|ione|ie|ión)|ver\.?|v\.?|release|rev\.?|build)[ \u00a0]$")
@@ -59,15 +61,45 @@ def _found_again(text: str) -> tuple[Finding, ...]:
 
 def _found(text: str) -> Iterator[Finding]:
     position = 0
+    quotes = _Quotes(text)
     pattern, rules = (_PATTERN, _RULES) if RARE_SIGNS.search(text) else (_COMMON_PATTERN, _COMMON_RULES)
     while (match := pattern.search(text, position)) is not None:
-        kind = rules[(match.lastindex or 1) - 1][1]
+        expression, kind = rules[(match.lastindex or 1) - 1]
         if kind is Kind.NUMBER and _is_version(text, match):
             kind = Kind.DIGITS
+        if expression is numbers.INCHES and not quotes.take_sign(match.end() - 1):
+            kind = Kind.NUMBER
         end = _trimmed_end(text, match.start(), match.end()) if kind in (Kind.ADDRESS, Kind.HANDLE) else match.end()
+        if kind is Kind.NUMBER and text[end - 1] in _QUOTES:
+            end -= 1
         if end > match.start():
             yield Finding(Span(match.start(), end), kind)
         position = max(end, match.start() + 1)
+
+
+class _Quotes:
+    """The plain quotation marks of a text, which are signs of inches and feet behind a number where none is open."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._counted = 0
+        self._is_open = False
+
+    @cached_property
+    def _first_apostrophe(self) -> int:
+        match = _OPENING_APOSTROPHE.search(self._text)
+        return len(self._text) if match is None else match.start()
+
+    def take_sign(self, position: int) -> bool:
+        """Whether the mark at a position, behind all earlier ones, is a sign of a measure, not of a quotation."""
+        mark = self._text[position]
+        if mark == "'":
+            return position < self._first_apostrophe
+        if mark != '"':
+            return True
+        self._is_open ^= self._text.count('"', self._counted, position) % 2 == 1
+        self._counted = position if self._is_open else position + 1
+        return not self._is_open
 
 
 def _is_version(text: str, number: re.Match[str]) -> bool:

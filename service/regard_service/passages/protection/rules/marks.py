@@ -16,17 +16,23 @@ _ONE = either(
 _EMOJI = rf"{_ONE}(?:\u200d?+{_ONE})*+\u200d?+"
 _EMOTICON = either(
     r"(?<![^\s(])[:;=]['’]?+[-o^]?+[()\[\]DPpOo|/\\*](?![^\s.,!?)])",
-    r"(?<![^\s(])(?:<3|:3|8-\)|[xX]D|\^\^|¯\\_\(ツ\)_/¯)(?![^\s.,!?)])",
+    r"(?<![^\s(])(?:\([-^>oOTx;][_.o][-^<oOTx;]\)|<3|:3|8-\)|[xX]D|\^_?\^|-_-|>_<|[oO]_[oO]|T_T|¯\\_\(ツ\)_/¯)(?![^\s.,!?)])",
 )
 # Symbols that stand by themselves: a > b > c, x | y
 _SYMBOL = r"(?<![^\s])(?:[|¦~^#\\]|[*=]{1,3}|[<>]{1,2}=?|[-=]{1,2}>|<[-=]{1,2}|\|\||&&)(?!\S)"
+# Of Markdown, around words: **bold**, ***both***, ~~wrong~~
+_EMPHASIS = r"(?<![\w*~])(?:\*{2,3}|~~)(?=\w)|(?<=[\w.,:;!?)])(?:\*{2,3}|~~)(?![\w*~])"
 _SHORT_CODE = r"(?<![\w:]):(?:[+-]1|[a-z][a-z0-9_+-]{1,48}+):(?!\w)"
 # The address of a link in Markdown: [text](address)
-_LINK = r"(?<=\w\])\((?:[a-z]{2,8}:|[/.#])(?:[^\s()]|\([^\s()]{0,200}\)){1,1000}+\)"
+_LINK = (
+    r"(?<=\w\])\((?:[a-z]{2,8}:|[/.#]|[\w/-]{1,100}+\.(?=[a-z0-9]{2,5}[\s)#?]))"
+    r"(?:[^\s()]|\([^\s()]{0,200}\)){1,1000}+(?: \"[^\"\n]{0,200}+\")?+\)"
+)
+_PICTURE = r"!(?=\[[^\[\]\n]{1,200}\]\()"
 _REFERENCE = either(
     r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]",
     r"(?<=\w)\[[a-z]\]",
-    r"\[\^[\w-]{1,40}+\]",  # of Markdown
+    r"\[\^[\w-]{1,40}+\](?::(?=\s))?+",  # of Markdown
     # A raised number behind a word or a mark, but not that of a unit: km²
     r"(?:(?<=[a-zß-öø-ÿ]{3})|(?<=[.,;:!?)\"”»]))[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]{1,3}+(?!\w)",
 )
@@ -41,8 +47,14 @@ _HANDLE = either(
     r"(?<![\w/])[ur]/\w{2,40}+(?!\w)",
 )
 
-RARE = frozenset({_LINK, _REFERENCE, _BRACKETED})
+RARE = frozenset({_LINK, _PICTURE, _REFERENCE, _BRACKETED})
 """Expressions whose every match holds one of `finding.RARE_SIGNS`."""
-LINK_RULES: tuple[Rule, ...] = ((_LINK, Kind.MARK),)
+LINK_RULES: tuple[Rule, ...] = ((_LINK, Kind.MARK), (_PICTURE, Kind.MARK))
 SHORT_RULES: tuple[Rule, ...] = ((_SHORT_CODE, Kind.MARK), (_REFERENCE, Kind.MARK), (_BRACKETED, Kind.NAME))
-RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_SYMBOL, Kind.MARK), (_EMOJI, Kind.MARK))
+RULES: tuple[Rule, ...] = (
+    (_HANDLE, Kind.HANDLE),
+    (_EMOTICON, Kind.MARK),
+    (_SYMBOL, Kind.MARK),
+    (_EMPHASIS, Kind.MARK),
+    (_EMOJI, Kind.MARK),
+)

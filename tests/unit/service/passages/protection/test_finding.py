@@ -39,13 +39,14 @@ ADDRESSES = [
     "../img",
     r"C:\Users\tom\file.txt",
     r"\\server\share\dir",
+    "src/main/java",
     r"C:\Program Files (x86)\My App\run.exe",
 ]
 PLACEHOLDERS = [
     "{{{raw}}}", "%<name>s", "$(pwd)", "{user_name!r}", "%lu", "%05.2f", "{{ name|upper }}",
     "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d",
     "%1$d", "%2$s",
-    "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
+    "$t(nested.key)", "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
     "{count, plural, one{# file} other{# files}}", "____", "__/__/____",
 ]  # fmt: skip
 CODES = [
@@ -56,6 +57,10 @@ CODES = [
     "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
     "--verbose",
     "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1",
+    "1.2.2+build.5", "2024/00123-A", "foo_bar(x, y)", "rgb(255, 128, 0)", "com.example.App", "user@host", "443/tcp",
+    "fe80::1%eth0", "2001:db8::/32", "Rd8+", "exd5+", "e8=Q+", "DE89 3704 0044 0532 0130 00", r"^[a-z]+\d{2,3}$",
+    "$E = mc^2$", r"\(x^2\)", r"\cite{smith2020}", r"\alpha", "<kbd>Ctrl</kbd>+<kbd>C</kbd>", "<code>x y</code>",
+    "H<sub>2</sub>O", "10<sup>6</sup>",
     "1.2.3-beta.4", "node@18.x", "@types/node@^20.1", "3f2a9c1b", "UTC+02:00", "10^6", "1e-5", "H₂O", "Ca²⁺",
 ]  # fmt: skip
 HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
@@ -79,6 +84,7 @@ MARKS = [
     "</1>",
     "<b>",
     "<br/>",
+    "(-_-)",
 ]
 NUMBERS = {
     "1,024": Kind.NUMBER,
@@ -102,6 +108,13 @@ NUMBERS = {
     "978-3-16-148410-0": Kind.DIGITS,
     "12.345.678,90": Kind.NUMBER,
     "12,345,678.90": Kind.NUMBER,
+    "$1.2M": Kind.AMOUNT,
+    "€50k": Kind.AMOUNT,
+    "1.85 m": Kind.AMOUNT,
+    "120 km/h": Kind.AMOUNT,
+    "5.30 pm": Kind.TIME,
+    "23:59:59,123": Kind.DIGITS,
+    "48°51'24\"N": Kind.DIGITS,
     "100%%": Kind.AMOUNT,
 }
 
@@ -193,6 +206,8 @@ def test_findings_are_in_order_and_hold_something(text: str) -> None:
         "1 ", "#", "\\",
         "a/b.", "--a=", "[1,", "1+", "(1+(1", "a^", "x = ", "((((1", "f(", "Ctrl+", "a&", "-a ", "a.b(", " :aa", "..\\",
         "1 = (", "& ", "| ", "=A(", "x", "0x", "1:2", "A1_",
+        "$a", "$a=", "\\a{", "\\(", "[a]+", "<kbd>", "<kbd>a</kbd>+", "H<sub>2</sub>", "<!--", "&lt;a ", "1 000",
+        "![a](", "src/", "ab.", 'a "', "1' ", "a@b", "DE89 1234", "-1-", "((",
         "_", "_/", "C:\\a ", "a@1.", "1a", "[^", "H₂", "1,234", "\\n", "1e", "UTC+1",
     ],
 )  # fmt: skip
@@ -244,9 +259,24 @@ def test_words_are_no_formulas(text: str) -> None:
         ("Tools > Options", [">"]),
         ("this _word_ there", []),
         ("this _private name", ["_private"]),
-        ("one[^2] and two³, 5 km² large.¹", ["[^2]", "³", "5", "¹"]),
+        ("one[^2] and two³, 5 km² large.¹", ["[^2]", "³", "5 km²", "¹"]),
         ("Open it.\\nThen \\n\\n close it,\\tplease", ["\\n", "\\n\\n", "\\t"]),
         (r"C:\new or C:\dir to D:\next", [r"C:\new", r"C:\dir", r"D:\next"]),
+        ('A 27" screen, a 15" one', ['27"', '15"']),
+        ('He said "I have 15" and left, "5" is', ["15", "5"]),
+        ("It is 10' long", ["10'"]),
+        ("'In 10' is short", ["10"]),
+        ("for $5-10, $5–$10, 20-30% off, 5–10 °C", ["$5-10", "$5–$10", "20-30%", "5–10 °C"]),
+        ("1 000 000 people, 25 000 men, call 612 345 678", ["1 000 000", "25 000", "612 345 678"]),
+        ("25min 30s, the 30s", ["25min", "30s", "30"]),
+        ("5 kg of meat, 5 kg heavy", ["5", "5 kg"]),
+        ("Let \\textbf{bold text} and \\alpha be $x$ at $5 and $6", ["\\textbf{", "}", "\\alpha", "$x$", "$5", "$6"]),
+        ("the 1<sup>st</sup> of km<sup>2</sup>", ["1", "<sup>", "</sup>", "km<sup>2</sup>"]),
+        ("&lt;b&gt;red&lt;/b&gt; or <!-- a - b -->", ["&lt;b&gt;", "&lt;/b&gt;", "<!-- a - b -->"]),
+        ('![A cat](cat.png "The cat") [^1]: yes', ["!", "[A cat]", '(cat.png "The cat")', "[^1]:"]),
+        ("**red door** is ***it:*** ~~no~~ at 2*3, a ** b", ["**", "**", "***", "***", "~~", "~~", "2*3", "**"]),
+        ("{\\an8}I am, 10x20x30 cm big, for 3–5 km", ["{\\an8}", "10x20x30 cm", "3–5 km"]),
+        ("one\\ntwo, ==marked== and/or", []),
         ("a decade, a facade and 123456 cafés", ["123456"]),
     ],
 )
