@@ -1,7 +1,7 @@
 """A trained model without a decoder, as its family hands it to the export."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
 from regard_export.references.protocols import EncoderReference
@@ -16,6 +16,8 @@ class EncoderModel:
         output: what the encode graph outputs.
         reference: the original model, for verification.
         tokenizers: contents of the tokenizer files that `source` names.
+        summary: what the model is good for, in a few words.
+        scores: as of `Manifest`.
     """
 
     family: str
@@ -27,3 +29,5 @@ class EncoderModel:
     tokenizers: Mapping[str, str]
     max_source_tokens: int
     provenance: Provenance
+    summary: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)

@@ -29,6 +29,7 @@ ENCODER_CLASSES = (
     "ViltForQuestionAnswering",
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
+ENCODER_FAMILIES = ("regard-answerer",)  # of this project's checkpoints
 
 DEFAULT_OPTIONS = LoadOptions()
 
@@ -55,6 +56,8 @@ def _is_encoder(path: Path, task: Task | None) -> bool:
     if (path / "modules.json").is_file():
         return True
     config = read_json(path / "config.json")
+    if config.get("family") in ENCODER_FAMILIES:
+        return True
     return any(str(name).endswith(ENCODER_CLASSES) for name in config.get("architectures") or ())
 
 

@@ -19,6 +19,7 @@ from regard_export.families.hugging_face import (
     vision_encoder_decoder,
 )
 from regard_export.families.regard_checkpoints import (
+    answerer,
     captioner,
     encoder_decoder,
     pointer_generator,
@@ -50,7 +51,10 @@ FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.R
 
 def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
-    family = read_json(path / "config.json").get("model_type")
+    config = read_json(path / "config.json")
+    family = config.get("family") or config.get("model_type")
+    if family == answerer.FAMILY:
+        return answerer.load(path, load_options)
     if family in picture_classifiers.FAMILIES:
         return picture_classifiers.load(path, load_options)
     if family == vilt.FAMILY:
