@@ -66,17 +66,18 @@ class AnswererConfig:
 
 
 class Answerer(nn.Module):
-    """Convolutions, word embeddings, fusion, and a linear layer.
+    """Convolutions with batch normalization (Ioffe & Szegedy 2015), word embeddings, fusion, and a linear layer.
 
     Args:
         config: the architecture.
         dropout: probability, in training only, of embeddings and fusion.
+        is_folded: whether the normalizations are in the convolutions, as in checkpoints.
 
     Raises:
         ValueError: the sizes do not fit each other.
     """
 
-    def __init__(self, config: AnswererConfig, *, dropout: float = 0.0) -> None:
+    def __init__(self, config: AnswererConfig, *, dropout: float = 0.0, is_folded: bool = False) -> None:
         super().__init__()
         if (config.channels[-1], config.text.width) != (config.fusion.region_width, config.fusion.text_width):
             raise ValueError("the fusion's region_width and text_width are not those of cells and words")
@@ -88,15 +89,28 @@ class Answerer(nn.Module):
             nn.Conv2d(before, after, kernel_size=3, stride=stride, padding=1)
             for before, after, stride in zip(inputs, config.channels, config.strides, strict=True)
         )
+        self.norms = nn.ModuleList(
+            nn.Identity() if is_folded else nn.BatchNorm2d(channels) for channels in config.channels
+        )
         self.positions = nn.Parameter(torch.zeros(config.num_cells, config.channels[-1]))
         self.words = BertEncoder(config.text, dropout=dropout)
         self.fusion = CrossModalFusion(config.fusion, dropout=dropout)
         self.head = nn.Linear(config.fusion.width, config.num_labels)
 
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Merges the normalizations, with their running means and variances, into the convolutions."""
+        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None and norm.running_mean is not None:
+                factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+                convolution.weight.mul_(factor[:, None, None, None])
+                convolution.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)
+            self.norms[index] = nn.Identity()
+
     def cells(self, pixels: Tensor) -> Tensor:
         """float [batch, 3, height, width] -> float [batch, cells, channels], row by row."""
-        for convolution in self.convolutions:
-            pixels = torch.relu(convolution(pixels))
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            pixels = torch.relu(norm(convolution(pixels)))
         return pixels.flatten(2).transpose(1, 2) + self.positions
 
     def fused(self, cells: Tensor, ids: Tensor, mask: Tensor | None, *, need_weights: bool = False) -> CrossModalOutput:

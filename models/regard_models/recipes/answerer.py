@@ -1,7 +1,7 @@
 """Recipe of `shapes`: answers questions about pictures of shapes (easy-VQA).
 
     pip install easy-vqa
-    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 2400]
+    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 450]
 
 A small convolutional net sees the picture, and cross-attention in both directions fuses its cells with the words of the
 question (`nets/answerer.py`). A batch has all questions about some pictures, so that each picture is convolved once.
@@ -39,7 +39,7 @@ IMAGE_SIZE = 64
 WIDTH, NUM_HEADS, NUM_LAYERS, FEED_FORWARD_WIDTH = 64, 4, 1, 128
 CHANNELS, STRIDES = (24, 48, WIDTH, WIDTH, WIDTH), (2, 2, 2, 1, 1)  # 8 x 8 cells, each of which sees 47 x 47 pixels
 MAX_TOKENS = 32
-PICTURES_AT_ONCE = 8
+PICTURES_AT_ONCE = 16
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train, test and answers.txt")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2400, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=450, help="optimizer steps, in total over all calls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(1)
@@ -62,9 +62,10 @@ def main() -> None:
 
     net = Answerer(config_of(tokenizer, len(answers))).to(options.device)
     plan = TrainingPlan(
-        options.steps, peak_rate=2e-3, warmup_steps=100, decay_steps=options.steps // 2, validate_every=600
+        options.steps, peak_rate=2e-3, warmup_steps=30, decay_steps=options.steps // 2, validate_every=150
     )
     fit(net, train, validation, plan, options.out, device=options.device)
+    net.fold()
     test_pictures, test_questions = read_pictures(options.data, "test"), read_questions(options.data, "test")
     test = data_of(test_pictures, test_questions, chosen=range(len(test_pictures)))
     scores = {

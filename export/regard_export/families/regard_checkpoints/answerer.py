@@ -40,7 +40,7 @@ def from_checkpoint(checkpoint: Checkpoint) -> EncoderModel:
     """Maps a checkpoint. Raises ExportError: the weights do not fit the config."""
     try:
         config = AnswererConfig.from_json(checkpoint.config)
-        net = Answerer(config)
+        net = Answerer(config, is_folded=True)
         net.load_state_dict(checkpoint.weights)
     except (ValueError, RuntimeError, KeyError) as error:
         raise ExportError(f"the checkpoint does not fit its architecture: {error}") from error

@@ -6,6 +6,7 @@ import pytest
 from regard_service.calls.inputs import Input, SourceQuestion, axis_words, source_of, special_units
 from regard_service.calls.questions import QuestionReadings
 from regard_service.domain.results import ImageGrid, Span, Token
+from regard_service.engine.runtime.questions import ids_of, pixels_of
 from regard_service.errors import InvalidInput
 from regard_service.pictures.reader import SourceImage
 from regard_service.repository.readers import QuestionReader
@@ -54,7 +55,8 @@ def test_each_part_is_read_once_and_joined(
     assert reader.num_read == len(images) + len(questions)
     parts = [each.parts[0] for each in inputs]
     assert all(isinstance(part, SourceQuestion) for part in parts)
-    found = [(int(part.array["pixels"][0, 0, 0]), int(part.array["ids"][1])) for part in parts]
+    records = [np.asarray(part.array) for part in parts]
+    found = [(int(pixels_of(record)[0, 0, 0]), int(ids_of(record)[1])) for record in records]
     assert found == pairs
 
 

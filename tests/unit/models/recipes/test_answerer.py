@@ -84,6 +84,20 @@ def test_a_question_alone_is_answered_as_in_a_padded_batch(data: Path) -> None:
         torch.testing.assert_close(net(pixels, ids)[0], together[index], atol=1e-5, rtol=0)
 
 
+def test_folding_the_normalizations_changes_no_answer(data: Path) -> None:
+    torch.manual_seed(0)
+    net = Answerer(answerer.config_of(build_tokenizer(QUESTIONS), 4))
+    (batch,) = _data(data, range(8)).all()
+    for _ in range(3):
+        net(batch.pixels, batch.ids, batch.mask, batch.picture_of)  # the running means and variances move
+    net.eval()
+    before = net(batch.pixels, batch.ids, batch.mask, batch.picture_of)
+    net.fold()
+    torch.testing.assert_close(net(batch.pixels, batch.ids, batch.mask, batch.picture_of), before, atol=1e-4, rtol=0)
+    folded = Answerer(net.config, is_folded=True)
+    assert net.state_dict().keys() == folded.state_dict().keys()
+
+
 def test_a_config_survives_json_and_sizes_must_fit() -> None:
     config = answerer.config_of(build_tokenizer(QUESTIONS), 4)
     assert AnswererConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
