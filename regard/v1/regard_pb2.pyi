@@ -3553,8 +3553,8 @@ class ImageGrid(_message.Message):
     columns: _builtins.int
     """Number of columns, from the left."""
     first_position: _builtins.int
-    """Position of the top left rectangle on the source axis: how many special positions, such as a class token, come
-    before. Usually 0.
+    """Position of the top left rectangle on the source axis: how many special positions, such as a class token, and tokens
+    (or words) of a question come before. Usually 0.
     """
     image_width: _builtins.int
     """Width of the picture as a person sees it (EXIF orientation applied), in pixels."""

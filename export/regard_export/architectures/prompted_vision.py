@@ -1,13 +1,12 @@
 """A picture and a fixed prompt as one encoder, which fuses the picture with the prompt's constant states."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 
 from regard.arrays import Float32Array
-from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.cross_modal import FusionStack
 from regard_export.architectures.transformer_tensors import EncoderOutput
 from regard_export.architectures.vision_transformer import VisionEncoder
 from regard_export.descriptions.encoders import BertDescription, FusionDescription, VisionDescription
@@ -43,11 +42,17 @@ class PromptedVisionEncoder:
     def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
         """Adds the encoder with its input."""
         regions = VisionEncoder(self.vision).add_to(graph, builders).states
-        return EncoderOutput(_FusionStack(graph, self.fusion, builders).states(regions, self._prompt_states()))
+        stack = FusionStack(graph, self.fusion, builders)
+        region_stream, text = stack.project(regions, graph.constant(self._prompt_states()[None], "prompt"))
+        shape = graph.node(
+            "Concat", graph.node("Shape", region_stream, end=1), graph.constant(np.array([1, 1])), axis=0
+        )
+        fused = stack.fuse(region_stream, graph.node("Expand", text, shape))
+        return EncoderOutput(graph.node("Concat", *reversed(fused), axis=1))
 
     @property
     def traced_layers(self) -> int:
-        """0: its two streams attend to each other in turns, which one map between all positions cannot represent."""
+        """0: the prompt's states are constants of the graph, which a caller cannot relate to a text of his own."""
         return 0
 
     @property
@@ -65,52 +70,3 @@ class PromptedVisionEncoder:
         states, _ = self.text.fill(BertEncoder(self.text.bert))(torch.tensor([self.config.prompt]), None)
         prompt_states: Float32Array = states[0].numpy()
         return prompt_states
-
-
-class _FusionStack(TransformerStack):
-    """Two residual streams, [requests, regions, width] and [requests, text, width]."""
-
-    description: FusionDescription
-
-    def states(self, regions: str, prompt: Float32Array) -> str:
-        """Adds the fusion; returns its states, [requests, text + regions, width].
-
-        Args:
-            regions: [requests, regions, region width].
-            prompt: float32 [text, text width].
-        """
-        graph = self.graph
-        region_stream = self.linear(regions, self.description.linear("region_projection"))
-        text = self.linear(graph.constant(prompt[None], "prompt"), self.description.linear("text_projection"))
-        shape = graph.node(
-            "Concat", graph.node("Shape", region_stream, end=1), graph.constant(np.array([1, 1])), axis=0
-        )
-        text_stream = graph.node("Expand", text, shape)
-        for layer in range(self.description.fusion.num_layers):
-            region_stream, text_stream = (
-                self._side(f"regions.{layer}", region_stream, text_stream),
-                self._side(f"text.{layer}", text_stream, region_stream),
-            )
-        return graph.node("Concat", text_stream, region_stream, axis=1)
-
-    def _side(self, name: str, x: str, other: str) -> str:
-        """One side's half of a layer: cross-attention, self-attention, feed-forward."""
-        names = (f"{name}.cross_attention", f"{name}.layer.self_attention", f"{name}.layer.feed_forward")
-        sublayers = [
-            partial(self._cross_attention, names[0], other),
-            partial(self.attend_unpadded, names[1]),
-            partial(self.feed_forward, names[2]),
-        ]
-        return self.run(x, sublayers, [self.norm(sublayer) for sublayer in names])
-
-    def _cross_attention(self, name: str, other: str, x: str) -> str:
-        query = self.linear(x, self.projections(name, "query"))
-        both = self.linear(other, self.projections(name, "key", "value"))
-        key, value = self.graph.nodes("Split", [both], 2, axis=-1, num_outputs=2)
-        context = self.graph.node(
-            "com.microsoft.MultiHeadAttention",
-            *(query, key, value),
-            num_heads=self.config.num_heads,
-            scale=self.score_scale(self.config.width_of_head),
-        )
-        return self.output(context, name)

@@ -16,7 +16,8 @@ class EncoderModel:
         output: what the encode graph outputs.
         reference: the original model, for verification.
         tokenizers: contents of the tokenizer files that `source` names.
-        description, scores: as the checkpoint states them.
+        description: what the model is good for, in a few words.
+        scores: as of `Manifest`.
     """
 
     family: str

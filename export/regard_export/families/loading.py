@@ -29,6 +29,7 @@ ENCODER_CLASSES = (
     *("ForObjectDetection", "ViltForQuestionAnswering"),
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
+ENCODER_FAMILIES = ("regard-answerer",)  # of this project's checkpoints
 
 ENCODER_FAMILIES = ("regard-detector",)  # of our own checkpoints
 

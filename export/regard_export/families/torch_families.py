@@ -20,6 +20,7 @@ from regard_export.families.hugging_face import (
     vision_encoder_decoder,
 )
 from regard_export.families.regard_checkpoints import (
+    answerer,
     captioner,
     detector,
     encoder_decoder,
@@ -53,9 +54,11 @@ FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.R
 def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
     config = read_json(path / "config.json")
-    family = config.get("model_type")
-    if config.get("family") == detector.FAMILY:
+    family = config.get("family") or config.get("model_type")
+    if family == detector.FAMILY:
         return detector.load(path, load_options)
+    if family == answerer.FAMILY:
+        return answerer.load(path, load_options)
     if family in detectors.FAMILIES:
         return detectors.load(path, load_options)
     if family in picture_classifiers.FAMILIES:

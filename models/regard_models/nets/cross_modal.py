@@ -59,12 +59,15 @@ class CrossModalOutput:
         regions_to_text: one float [batch, heads, regions, text] per layer: attention of regions to the text; empty
             unless requested.
         text_to_regions: one float [batch, heads, text, regions] per layer, likewise.
+        regions_to_regions, text_to_text: the self-attention of each side, likewise.
     """
 
     regions: Tensor
     text: Tensor
     regions_to_text: list[Tensor] = field(default_factory=list)
     text_to_regions: list[Tensor] = field(default_factory=list)
+    regions_to_regions: list[Tensor] = field(default_factory=list)
+    text_to_text: list[Tensor] = field(default_factory=list)
 
 
 class CrossModalSide(nn.Module):
@@ -78,12 +81,15 @@ class CrossModalSide(nn.Module):
 
     def forward(
         self, x: Tensor, other: Tensor, mask: Tensor | None, other_mask: Tensor | None, *, need_weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """x: float [batch, n, width]; other: float [batch, m, width]; masks: bool [batch, 1, 1, n or m]."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Returns the new states, and the weights of cross- and of self-attention.
+
+        x: float [batch, n, width]; other: float [batch, m, width]; masks: bool [batch, 1, 1, n or m].
+        """
         y = self.cross_attention_sublayer.before(x)
         update, weights = self.cross_attention(y, other, other_mask, need_weights=need_weights)
-        x, _ = self.layer(self.cross_attention_sublayer.after(x, update), mask, need_weights=False)
-        return x, weights
+        x, own_weights = self.layer(self.cross_attention_sublayer.after(x, update), mask, need_weights=need_weights)
+        return x, weights, own_weights
 
 
 class CrossModalFusion(nn.Module):
@@ -121,12 +127,12 @@ class CrossModalFusion(nn.Module):
         """
         v, w = self.region_projection(regions), self.text_projection(text)
         v_mask, w_mask = (None if mask is None else mask[:, None, None] for mask in (region_mask, text_mask))
-        from_regions: list[Tensor] = []
-        from_text: list[Tensor] = []
+        weights: tuple[list[Tensor], ...] = ([], [], [], [])
         for region_side, text_side in zip(self.regions, self.text, strict=True):
-            new_v, v_weights = region_side(v, w, v_mask, w_mask, need_weights=need_weights)
-            new_w, w_weights = text_side(w, v, w_mask, v_mask, need_weights=need_weights)
+            new_v, v_to_w, v_to_v = region_side(v, w, v_mask, w_mask, need_weights=need_weights)
+            new_w, w_to_v, w_to_w = text_side(w, v, w_mask, v_mask, need_weights=need_weights)
             v, w = new_v, new_w
-            from_regions += [v_weights] if need_weights else []
-            from_text += [w_weights] if need_weights else []
-        return CrossModalOutput(v, w, from_regions, from_text)
+            if need_weights:
+                for kept, each in zip(weights, (v_to_w, w_to_v, v_to_v, w_to_w), strict=True):
+                    kept.append(each)
+        return CrossModalOutput(v, w, *weights)

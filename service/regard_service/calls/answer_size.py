@@ -143,7 +143,8 @@ def _answer_bytes(manifest: Manifest, options: AttentionOptions, generation: Gen
     source, target = shapes.source, shapes.target
     total = source * SOURCE_TOKEN_BYTES + num_answers * target * TARGET_TOKEN_BYTES
     factor = WORDS_PER_TOKEN if options.granularity == "word" else 1.0
-    rows, columns = int(target * factor), int(source * factor)
+    rows = int(target * factor)
+    columns = int(source * factor) if manifest.image_source is None else source  # the parts of a picture are no words
     for kind in options.kinds:
         is_of_source = kind == "encoder_self" or not manifest.attention.layers
         height, width = (columns, columns) if is_of_source else (rows, rows if kind == "decoder_self" else columns)

@@ -86,10 +86,10 @@ def copy_source(part: Part) -> SourceText | None:
 
 def special_units(source: Source) -> list[bool]:
     """Returns which units of the source axis belong to the model and not to the input: bool [source]."""
-    grid = source.image_grid
+    special, grid = [unit.is_special for unit in (source.words or source.tokens)], source.image_grid
     if grid is None:
-        return [unit.is_special for unit in (source.words or source.tokens)]
-    return [True] * grid.first_position + [False] * (grid.rows * grid.columns)
+        return special
+    return special + [True] * (grid.first_position - len(special)) + [False] * (grid.rows * grid.columns)
 
 
 def moved_word(word: Word, num_characters: int, num_tokens: int) -> Word:

@@ -125,7 +125,12 @@ class _Readings:
 
     all: Sequence[Reading]
     num_requests: int
-    joined: Callable[[Sequence[Input]], tuple[Input, ...]]
+    joined: Callable[[Sequence[Input]], tuple[Input, ...]] = tuple
+
+    @classmethod
+    def of_each(cls, readings: Sequence[Reading]) -> "_Readings":
+        """Returns the readings of inputs that are a request each."""
+        return cls(readings, len(readings))
 
 
 class OneStepCalls:
@@ -149,7 +154,9 @@ class OneStepCalls:
             offered = ", ".join(output.poolings)
             violations.add("pooling", f"{call.pooling} is not offered by model {model.name!r}; it offers {offered}")
         readings = self._planner.whole_texts(model, call.texts, call.truncation)
-        answered = await self._answered(call, model, readings, violations, is_slow=_are_slow(call.texts))
+        answered = await self._answered(
+            call, model, _Readings.of_each(readings), violations, is_slow=_are_slow(call.texts)
+        )
         return await self._built(call, [partial(_vector, each, call, output) for each in answered])
 
     async def classify(self, call: ClassifyCall) -> list[ClassifyResult]:
@@ -164,7 +171,7 @@ class OneStepCalls:
         else:
             readings = self._planner.whole_texts(model, call.texts, call.truncation)
         is_slow = reads_pictures or _are_slow(call.texts)
-        answered = await self._answered(call, model, readings, violations, is_slow=is_slow)
+        answered = await self._answered(call, model, _Readings.of_each(readings), violations, is_slow=is_slow)
         is_long = output.of == "token"
         built = [partial(_labelled, each, call, output) for each in answered]
         return await self._built(call, built, is_slow=is_long and is_slow)
@@ -174,7 +181,7 @@ class OneStepCalls:
         model = self._planner.model(call, "detection")
         output, violations = _output(model, BoxesOutput), Violations()
         _check_labels(call, model, output, violations)
-        readings = self._planner.images(model, call.images)
+        readings = _Readings.of_each(self._planner.images(model, call.images))
         most = call.top_k if not output.is_exclusive else min(call.top_k, output.queries)
         answered = await self._answered(call, model, readings, violations, is_slow=True, most_rows=most)
         return await self._built(call, [partial(_detected, each, call, output) for each in answered])
@@ -207,14 +214,14 @@ class OneStepCalls:
             for index, reading in enumerate(self._planner.whole_texts(model, call.texts, call.truncation, masks))
         ]
         # The first text with a mask makes a tokenizer that reads masks, which takes a while.
-        answered = await self._answered(call, model, readings, violations, is_slow=True)
+        answered = await self._answered(call, model, _Readings.of_each(readings), violations, is_slow=True)
         return await self._built(call, [partial(_filled, each, call, output) for each in answered])
 
     async def _answered(
         self,
         call: Call,
         model: LoadedModel,
-        readings: "Sequence[Reading] | _Readings",
+        readings: _Readings,
         violations: Violations,
         *,
         is_slow: bool,
@@ -227,17 +234,16 @@ class OneStepCalls:
         """
         self._pool.meet(current_caller())
         check_attention(call.attention, model.manifest, violations)
-        whole = readings if isinstance(readings, _Readings) else _Readings(readings, len(readings), tuple)
         if violations.found:
-            _, unreadable = await self._planner.read_in_time(whole.all, call.deadline, is_threaded=is_slow)
+            _, unreadable = await self._planner.read_in_time(readings.all, call.deadline, is_threaded=is_slow)
             raise InvalidInput([*violations.found, *unreadable])
         caller = current_caller()
         outline = EngineRequest(UNREAD, ONE_STEP, deadline=call.deadline, bulk=call.is_bulk, caller=caller)
-        with self._planner.permit(model, outline, whole.num_requests) as permit:
-            read, unreadable = await self._planner.read_in_time(whole.all, call.deadline, is_threaded=is_slow)
+        with self._planner.permit(model, outline, readings.num_requests) as permit:
+            read, unreadable = await self._planner.read_in_time(readings.all, call.deadline, is_threaded=is_slow)
             if unreadable:
                 raise InvalidInput(unreadable)
-            inputs = whole.joined(read)
+            inputs = readings.joined(read)
             expected = replace(ONE_STEP, max_new_tokens=most_rows)
             num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits)
             requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
