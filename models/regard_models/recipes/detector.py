@@ -1,6 +1,6 @@
 """Recipe of `locks`: boxes of locks, keys and balls, with a non-local block and without it.
 
-    python -m regard_models.recipes.detector --out OUT [--steps 4000] [--without-non-local]
+    python -m regard_models.recipes.detector --out OUT [--steps 2000] [--without-non-local]
 
 Draws its own pictures (`scenes.py`), no two of them the same, trains by steps on one core, and writes the checkpoint
 with its scores on pictures that training never saw.
@@ -164,7 +164,7 @@ def main() -> None:
     """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2000, help="optimizer steps, in total over all calls")
     parser.add_argument("--without-non-local", action="store_true", help="train the same net without the block")
     options = parser.parse_args()
     torch.manual_seed(1)
