@@ -35,6 +35,8 @@ from regard.values.documents import DocumentProgress, DocumentStarted, DocumentW
 from regard.values.encodings import (
     ClassifyResult,
     EncodeResult,
+    Erasure,
+    Explanation,
     FilledMask,
     FillMaskResult,
     LabelScore,
@@ -63,7 +65,9 @@ __all__ = [
     "DocumentStarted",
     "DocumentWarning",
     "EncodeResult",
+    "Erasure",
     "Event",
+    "Explanation",
     "FailedPrecondition",
     "FieldViolation",
     "FillMaskResult",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -23,7 +23,9 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
+from regard_service.calls.explaining import Explainer, Labelled
 from regard_service.calls.inputs import Input, Part, source_of
+from regard_service.calls.label_probabilities import label_probabilities
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
 from regard_service.calls.results import timings_of
@@ -110,6 +112,7 @@ class OneStepCalls:
         self._planner = planner
         self._pool = pool
         self._limits = limits
+        self._explainer = Explainer(planner, pool)
 
     async def encode(self, call: EncodeCall) -> list[EncodeResult]:
         """Encodes texts; one result per text. Raises InvalidInput with every violation, or as other calls."""
@@ -127,6 +130,7 @@ class OneStepCalls:
         model = self._planner.model(call, "classification")
         output, violations = _output(model, LabelsOutput), Violations()
         self._check_labels(call, model, output, violations)
+        self._explainer.check(call, model, output, violations)
         reads_pictures = isinstance(model.manifest.source, ImageSource)
         _check_kind(call, model, reads_pictures=reads_pictures)
         if reads_pictures:
@@ -137,7 +141,25 @@ class OneStepCalls:
         answered = await self._answered(call, model, readings, violations, is_slow=is_slow)
         is_long = output.of == "token"
         built = [partial(_labelled, each, call, output) for each in answered]
-        return await self._built(call, built, is_slow=is_long and is_slow)
+        results = await self._built(call, built, is_slow=is_long and is_slow)
+        return await self._explained(call, model, output, answered, results) if call.explain.evidence else results
+
+    async def _explained(
+        self,
+        call: ClassifyCall,
+        model: LoadedModel,
+        output: LabelsOutput,
+        answered: Sequence[_Answered],
+        results: Sequence[ClassifyResult],
+    ) -> list[ClassifyResult]:
+        """Adds what evidence for a label of each input is worth."""
+        logits = [each.result.outputs[LOGITS].astype(np.float32) for each in answered]
+        labelled = [
+            Labelled(each.part, label_probabilities(own, output)) for each, own in zip(answered, logits, strict=True)
+        ]
+        with stage("explain"):
+            explained = await self._explainer.explain(call, model, output, labelled)
+        return [replace(each, explanations=own) for each, own in zip(results, explained, strict=True)]
 
     @staticmethod
     def _check_labels(call: ClassifyCall, model: LoadedModel, output: LabelsOutput, violations: Violations) -> None:
@@ -238,13 +260,13 @@ def _vector(answered: _Answered, call: EncodeCall, output: VectorOutput) -> Enco
 
 
 def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> ClassifyResult:
-    probabilities = _probabilities(answered.result.outputs[LOGITS].astype(np.float32), output)
+    probabilities = label_probabilities(answered.result.outputs[LOGITS].astype(np.float32), output)
     wanted = set(call.labels) or set(output.labels)
     columns = [column for column, label in enumerate(output.labels) if label in wanted]
     if output.of == "source":
         top_k = len(columns) if call.top_k is None else call.top_k
         labels = _likeliest(probabilities, columns, output, top_k, call.threshold)
-        return ClassifyResult(labels, (), answered.read())
+        return ClassifyResult(labels, (), answered.read(has_tokens=bool(call.explain.evidence)))
     tokens = tuple(
         TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
         for index, span, row in _of_text(answered.part, probabilities)
@@ -261,16 +283,6 @@ def _of_text(part: Part, values: Float32Array) -> Iterator[tuple[int, Span, Floa
 
 def _tokens(part: Part) -> tuple[Token, ...]:
     return part.tokens if isinstance(part, SourceText) else ()
-
-
-def _probabilities(logits: Float32Array, output: LabelsOutput) -> Float32Array:
-    """float32 [..., labels]: softmax, or the logistic function of each."""
-    if not output.is_exclusive:
-        chances: Float32Array = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # without overflow
-        return chances
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Float32Array = exponents / exponents.sum(axis=-1, keepdims=True)
-    return shares
 
 
 def _likeliest(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from regard import names
+from regard_service.domain.explanations import ExplainOptions
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.generation import EarlyStopping
 
@@ -209,6 +210,7 @@ class ClassifyCall(Call):
         labels: those to return; empty stands for all.
         top_k: None stands for all labels of an input, and one of a token.
         threshold: least probability of a label.
+        explain: evidence for the label to check.
     """
 
     texts: tuple[str, ...] = ()
@@ -217,6 +219,7 @@ class ClassifyCall(Call):
     top_k: int | None = None
     threshold: float = 0.0
     truncation: Truncation | None = None
+    explain: ExplainOptions = field(default_factory=ExplainOptions)
 
 
 @dataclass(frozen=True)
