@@ -31,6 +31,7 @@ from regard.errors import (
     Unimplemented,
 )
 from regard.saved import ResultWriter, read_results, write_results
+from regard.values.detections import Box, Detection, DetectResult
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.encodings import (
     ClassifyResult,
@@ -56,11 +57,14 @@ __all__ = [
     "AsyncClient",
     "AttentionMap",
     "BadResponse",
+    "Box",
     "CallError",
     "Cancelled",
     "ClassifyResult",
     "Client",
     "DeadlineExceeded",
+    "DetectResult",
+    "Detection",
     "DocumentProgress",
     "DocumentStarted",
     "DocumentWarning",

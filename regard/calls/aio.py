@@ -20,6 +20,7 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     ClassifyOptions,
+    DetectOptions,
     DocumentOptions,
     EncodeOptions,
     FillMaskOptions,
@@ -38,6 +39,7 @@ from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard.values.detections import DetectResult
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
 from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
@@ -318,6 +320,27 @@ class AsyncClient:
         request = requests.classify(None, files, options)
         response = await self._call(self._attention.Classify, request, options.get("timeout"))
         return as_answer([ClassifyResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    async def detect(self, images: ImageLike, **options: Unpack[DetectOptions]) -> DetectResult: ...
+    @overload
+    async def detect(
+        self, images: list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> list[DetectResult]: ...
+    async def detect(
+        self, images: ImageLike | list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[DetectOptions]
+    ) -> DetectResult | list[DetectResult]:
+        """Finds objects in one picture, or several: `result.detections`, with `label`, `score` and `box` each.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these.
+            options: model, labels, top_k, threshold, attention maps, priority and timeout. `attention="alignment"`
+                brings the map of each box, `result.map_of(index)`.
+        """
+        is_single, files = requests.read_images(images)
+        request = requests.detect(files, options)
+        response = await self._call(self._attention.Detect, request, options.get("timeout"))
+        return as_answer([DetectResult.from_message(each) for each in response.results], is_single)
 
     @overload
     async def fill_mask(self, texts: str, **options: Unpack[FillMaskOptions]) -> FillMaskResult: ...

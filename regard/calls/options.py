@@ -200,6 +200,19 @@ class ClassifyOptions(EncoderOptions, total=False):
     explain_label: str | None
 
 
+class DetectOptions(AttentionOptions, total=False):
+    """Options of detection: which labels to return, how many boxes, and from which score on; and those of any call to
+    a model without a decoder but `truncation`, see `EncoderOptions`.
+    """
+
+    model: str | None
+    labels: Sequence[str] | None
+    top_k: int | None
+    threshold: float | None
+    priority: Priority | None
+    timeout: float | None
+
+
 class FillMaskOptions(EncoderOptions, total=False):
     """Options of filling masks: also how many pieces to return for each."""
 

@@ -12,6 +12,7 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     ClassifyOptions,
+    DetectOptions,
     EncodeOptions,
     FillMaskOptions,
     GenerationOptions,
@@ -153,6 +154,12 @@ def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequ
     """The request of FillMask."""
     others, own = _apart(options, ("top_k",))
     return set_checked(with_options(pb.FillMaskRequest(), others, beside=own), texts=texts, **own)
+
+
+def detect(images: Sequence[bytes], options: DetectOptions) -> pb.DetectRequest:
+    """The request of Detect."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    return set_checked(with_options(pb.DetectRequest(), others, beside=own), images=images, **own)
 
 
 def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

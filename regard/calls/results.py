@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
+from regard.values.detections import DetectResult
 from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.events import Started, TokenMade
 from regard.values.outputs import Output
@@ -89,7 +90,7 @@ def read_results(
     return results[0] if is_single else results
 
 
-OneStepResultT = TypeVar("OneStepResultT", EncodeResult, ClassifyResult, FillMaskResult)
+OneStepResultT = TypeVar("OneStepResultT", EncodeResult, ClassifyResult, FillMaskResult, DetectResult)
 
 
 def as_answer(results: list[OneStepResultT], is_single: bool) -> OneStepResultT | list[OneStepResultT]:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "encode": ("regard.cli.one_step:encode", "Turn texts into vectors."),
     "classify": ("regard.cli.one_step:classify", "Label texts or pictures."),
     "fill-mask": ("regard.cli.one_step:fill_mask", "Fill the masks of texts."),
+    "detect": ("regard.cli.detect:detect", "Find objects in pictures."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
     "glossaries": ("regard.cli.glossaries:glossaries", "List and change the glossaries that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),

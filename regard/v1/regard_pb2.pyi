@@ -628,6 +628,8 @@ class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType],
     """Text or picture to labels."""
     TASK_MASK_FILLING: _Task.ValueType  # 15
     """Text with masks to pieces in their places."""
+    TASK_DETECTION: _Task.ValueType  # 16
+    """Picture to boxes of objects, with labels."""
 
 class Task(_Task, metaclass=_TaskEnumTypeWrapper):
     """What a model does."""
@@ -646,6 +648,8 @@ TASK_CLASSIFICATION: Task.ValueType  # 14
 """Text or picture to labels."""
 TASK_MASK_FILLING: Task.ValueType  # 15
 """Text with masks to pieces in their places."""
+TASK_DETECTION: Task.ValueType  # 16
+"""Picture to boxes of objects, with labels."""
 Global___Task: _TypeAlias = Task  # noqa: Y015
 
 class _ModelState:
@@ -2227,6 +2231,169 @@ class FilledMask(_message.Message):
 Global___FilledMask: _TypeAlias = FilledMask  # noqa: Y015
 
 @_typing.final
+class DetectRequest(_message.Message):
+    """Pictures to find objects in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as ListModels gives it; with "@" and a version that version.
+    Unset or empty: the default model for detection.
+    """
+    top_k: _builtins.int
+    """Only this many objects of a picture, those with the highest scores. [1, 1000]. Unset: 100."""
+    threshold: _builtins.float
+    """Only objects with at least this score. [0, 1]. Unset: 0.5."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The pictures, as in CaptionRequest."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only objects of these labels, each one of the model's `labels`, at most once: those of the same call without
+        `labels`, before `top_k` is applied.
+        Empty: all.
+        """
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """Which attention maps to return: ATTENTION_KIND_ALIGNMENT is the map of each object over the picture. Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        images: _abc.Iterable[_builtins.bytes] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        top_k: _builtins.int | None = ...,
+        threshold: _builtins.float | None = ...,
+        attention: Global___AttentionConfig | None = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
+
+Global___DetectRequest: _TypeAlias = DetectRequest  # noqa: Y015
+
+@_typing.final
+class DetectResponse(_message.Message):
+    """Objects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectResult]:
+        """One result a picture, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___DetectResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectResponse: _TypeAlias = DetectResponse  # noqa: Y015
+
+@_typing.final
+class DetectResult(_message.Message):
+    """Objects in a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DETECTIONS_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def detections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Detection]:
+        """The objects, highest score first. Empty if there is none that reaches the threshold."""
+
+    @_builtins.property
+    def input(self) -> Global___ReadInput:
+        """The picture as the model read it. Its maps: ATTENTION_KIND_ALIGNMENT [detections, source], the mean over the heads of
+        the model's `alignment_heads`; ATTENTION_KIND_CROSS [layers, heads, detections, source]; both with a row for each
+        object, in the order of `detections`. ATTENTION_KIND_ENCODER_SELF [layers, heads, source, source].
+        """
+
+    def __init__(
+        self,
+        *,
+        detections: _abc.Iterable[Global___Detection] | None = ...,
+        input: Global___ReadInput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detections", b"detections", "input", b"input"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectResult: _TypeAlias = DetectResult  # noqa: Y015
+
+@_typing.final
+class Detection(_message.Message):
+    """An object in a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """What it is, one of the model's `labels`."""
+    score: _builtins.float
+    """How sure the model is of it, in [0, 1]."""
+    query: _builtins.int
+    """Which of the model's queries found it, from 0: for models with object queries a query, for others a cell of
+    `input.image_grid`, row by row. With labels that do not exclude each other a query may find several objects.
+    """
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """Where it is: a rectangle in the pixels of the picture as a person sees it, cut at the picture's edges."""
+
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        score: _builtins.float = ...,
+        box: Global___Box | None = ...,
+        query: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "label", b"label", "query", b"query", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Detection: _TypeAlias = Detection  # noqa: Y015
+
+@_typing.final
 class PieceScore(_message.Message):
     """A piece of the vocabulary with its probability."""
 
@@ -3784,6 +3951,7 @@ class Model(_message.Message):
     LABELS_EXCLUDE_EACH_OTHER_FIELD_NUMBER: _builtins.int
     MASK_TOKEN_FIELD_NUMBER: _builtins.int
     READS_PICTURES_FIELD_NUMBER: _builtins.int
+    NUM_QUERIES_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     IS_DEMONSTRATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -3844,6 +4012,8 @@ class Model(_message.Message):
     """The token that stands for a mask in texts. Empty if it fills none."""
     reads_pictures: _builtins.bool
     """Whether it reads pictures."""
+    num_queries: _builtins.int
+    """How many queries it looks for objects with, see Detection. 0 if it finds none."""
     description: _builtins.str
     """What it is good for, in a few words, as its bundle says ("everyday sentences, English to German, French and
     Spanish"). Empty if the bundle does not say.
@@ -3946,12 +4116,13 @@ class Model(_message.Message):
         labels_exclude_each_other: _builtins.bool = ...,
         mask_token: _builtins.str = ...,
         reads_pictures: _builtins.bool = ...,
+        num_queries: _builtins.int = ...,
         description: _builtins.str = ...,
         is_demonstration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "description", b"description", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "is_demonstration", b"is_demonstration", "labels", b"labels", "labels_exclude_each_other", b"labels_exclude_each_other", "labels_tokens", b"labels_tokens", "mask_token", b"mask_token", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "normalizes", b"normalizes", "num_parameters", b"num_parameters", "pooling", b"pooling", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "reads_pictures", b"reads_pictures", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "vector_size", b"vector_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "description", b"description", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "is_demonstration", b"is_demonstration", "labels", b"labels", "labels_exclude_each_other", b"labels_exclude_each_other", "labels_tokens", b"labels_tokens", "mask_token", b"mask_token", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "normalizes", b"normalizes", "num_parameters", b"num_parameters", "num_queries", b"num_queries", "pooling", b"pooling", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "reads_pictures", b"reads_pictures", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "vector_size", b"vector_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -109,6 +109,11 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
                 _registered_method=True)
+        self.Detect = channel.unary_unary(
+                '/regard.v1.AttentionService/Detect',
+                request_serializer=regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
+                _registered_method=True)
 
 
 class AttentionServiceServicer:
@@ -225,6 +230,14 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Detect(self, request, context):
+        """Finds objects in pictures: their boxes, with labels and scores. A picture without any is answered with none.
+        INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -287,6 +300,11 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.FillMask,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.SerializeToString,
+            ),
+            'Detect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detect,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.DetectRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.DetectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -628,6 +646,33 @@ class AttentionService:
             '/regard.v1.AttentionService/FillMask',
             regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Detect',
+            regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -102,6 +102,10 @@ class AttentionServiceStub:
     """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
     INVALID_ARGUMENT also if a text has no mask.
     """
+    Detect: _grpc.UnaryUnaryMultiCallable[_regard_pb2.DetectRequest, _regard_pb2.DetectResponse]
+    """Finds objects in pictures: their boxes, with labels and scores. A picture without any is answered with none.
+    INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+    """
 
 @_typing.type_check_only
 class AttentionServiceAsyncStub(AttentionServiceStub):
@@ -166,6 +170,10 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     FillMask: _aio.UnaryUnaryMultiCallable[_regard_pb2.FillMaskRequest, _regard_pb2.FillMaskResponse]  # type: ignore[assignment]
     """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
     INVALID_ARGUMENT also if a text has no mask.
+    """
+    Detect: _aio.UnaryUnaryMultiCallable[_regard_pb2.DetectRequest, _regard_pb2.DetectResponse]  # type: ignore[assignment]
+    """Finds objects in pictures: their boxes, with labels and scores. A picture without any is answered with none.
+    INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
     """
 
 class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -300,6 +308,16 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_regard_pb2.FillMaskResponse, _abc.Awaitable[_regard_pb2.FillMaskResponse]]:
         """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
         INVALID_ARGUMENT also if a text has no mask.
+        """
+
+    @_abc_1.abstractmethod
+    def Detect(
+        self,
+        request: _regard_pb2.DetectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.DetectResponse, _abc.Awaitable[_regard_pb2.DetectResponse]]:
+        """Finds objects in pictures: their boxes, with labels and scores. A picture without any is answered with none.
+        INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
         """
 
 def add_AttentionServiceServicer_to_server(servicer: AttentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

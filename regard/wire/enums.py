@@ -148,6 +148,7 @@ TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
         pb.TASK_ENCODING: "encoding",
         pb.TASK_CLASSIFICATION: "classification",
         pb.TASK_MASK_FILLING: "mask_filling",
+        pb.TASK_DETECTION: "detection",
     },
 )
 TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(

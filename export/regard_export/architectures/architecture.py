@@ -88,6 +88,40 @@ def has_int8_weights(architecture: Architecture) -> TypeGuard[Int8Checkpoint]:
     return isinstance(architecture, Int8Checkpoint) and len(architecture.int8_weights) > 0
 
 
+class EncodingArchitecture(Protocol):
+    """A net without a decoder. The graphs follow the contract of `docs/bundle.md`."""
+
+    @property
+    def memory(self) -> tuple[TensorSpec, ...]:
+        """What the encode graph outputs: the answer."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the weights in float32."""
+
+    @property
+    def encoder_layers(self) -> int:
+        """Layers whose self-attention the trace graph outputs."""
+
+    @property
+    def encoder_heads(self) -> int:
+        """Heads of each of them."""
+
+    @property
+    def query_layers(self) -> int:
+        """Layers of which the trace graph outputs how queries attend to the source; 0 without queries."""
+
+    @property
+    def query_heads(self) -> int:
+        """Heads of each of them."""
+
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx."""
+
+    def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
+        """Builds trace.onnx, where there are layers of either kind."""
+
+
 class SingleHeadAttention:
     """Cross-attention of one layer with one head, as recurrent decoders have it."""
 

@@ -43,6 +43,16 @@ class EncoderOnlyArchitecture:
         """Heads of each of them."""
         return self.encoder.traced_heads
 
+    @property
+    def query_layers(self) -> int:
+        """0: there are no queries."""
+        return 0
+
+    @property
+    def query_heads(self) -> int:
+        """0."""
+        return 0
+
     def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
         """Builds trace.onnx: the encoder's attention."""
         graph = GraphBuilder("trace")

@@ -62,7 +62,7 @@ class VisionEncoder:
             bias = stack.score_bias(name)
             return squeeze_requests(graph, bias) if bias else ""
 
-        return TracedLayers(graph, self.description, builders, "encoder").encode(embedded, score_bias)
+        return _TracedStack(graph, self.description, builders, "encoder").encode(embedded, score_bias)
 
 
 def pixels_input(graph: GraphBuilder, height: int, width: int, *, requests: int | str = "requests") -> str:
@@ -91,7 +91,27 @@ def project_patches(graph: GraphBuilder, weights: Weights, pixels: str, size: in
     return graph.node("Transpose", flat, perm=[0, 2, 1])
 
 
-class _VisionStack(TransformerStack):
+class _PlacedStack(TransformerStack):
+    """Adds the positions between two layers to the last update of the first."""
+
+    description: VisionDescription
+
+    def feed_forward(self, name: str, x: str) -> str:
+        """The update, with the positions behind its layer, "encoder.LAYER.feed_forward"."""
+        update, vision, layer = super().feed_forward(name, x), self.description.vision, int(name.split(".")[1])
+        if not vision.positions_between or layer == vision.num_layers - 1:
+            return update
+        positions = self.description.weights["positions_between"][layer]
+        return self.graph.node("Add", update, self.graph.constant(positions, "positions_between"))
+
+
+class _TracedStack(_PlacedStack, TracedLayers):
+    """The layers of one picture, with their attention as outputs."""
+
+    description: VisionDescription
+
+
+class _VisionStack(_PlacedStack):
     """All pictures have the same size, without padding: the residual stream is [requests, positions, width]."""
 
     description: VisionDescription

@@ -1,9 +1,9 @@
 """A trained model without a decoder, as its family hands it to the export."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
+from regard_export.architectures.architecture import EncodingArchitecture
 from regard_export.references.protocols import EncoderReference
 from regard_service.bundle import ImageSource, Output, Provenance, Task, TextSource
 
@@ -16,14 +16,17 @@ class EncoderModel:
         output: what the encode graph outputs.
         reference: the original model, for verification.
         tokenizers: contents of the tokenizer files that `source` names.
+        description, scores: as the checkpoint states them.
     """
 
     family: str
     task: Task
-    architecture: EncoderOnlyArchitecture
+    architecture: EncodingArchitecture
     reference: EncoderReference
     source: TextSource | ImageSource
     output: Output
     tokenizers: Mapping[str, str]
     max_source_tokens: int
     provenance: Provenance
+    description: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)

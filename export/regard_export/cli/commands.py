@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
 UNITS: tuple[Unit, ...] = ("sentence", "passage", "whole")
-TASKS = ("translation", "summarization", "captioning", "encoding", "classification", "mask_filling")
+TASKS = ("translation", "summarization", "captioning", "encoding", "classification", "mask_filling", "detection")
 SET_HINT = "(put the manifest back as it was; `regard inspect BUNDLE --set FIELD=VALUE` changes it with its checksum)"
 FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER_TYPE = click.Path(path_type=Path, file_okay=False, exists=True)

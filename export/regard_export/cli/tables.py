@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from regard_service.bundle import Bundle, LabelsOutput, Manifest, Output, PiecesOutput, Precision, VectorOutput
+from regard_service.bundle import (
+    BoxesOutput,
+    Bundle,
+    LabelsOutput,
+    Manifest,
+    Output,
+    PiecesOutput,
+    Precision,
+    VectorOutput,
+)
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.encoder_model import EncoderModel
@@ -53,15 +62,18 @@ def described_output(output: Output) -> str:
             normalized = ", normalized" if output.is_normalized else ""
             return f"a vector of {output.width} numbers, pooled by {output.pooling}{normalized}"
         case LabelsOutput():
-            labels = ", ".join(output.labels[:MAX_LISTED_LANGUAGES])
-            more = len(output.labels) - MAX_LISTED_LANGUAGES
-            return f"labels of {'each token' if output.of == 'token' else 'a source'}: {labels}" + (
-                f" and {more} more" if more > 0 else ""
-            )
+            return f"labels of {'each token' if output.of == 'token' else 'a source'}: {_listed(output.labels)}"
+        case BoxesOutput():
+            return f"boxes of {_listed(output.labels)}"
         case PiecesOutput():
             return f"pieces in place of {output.mask}"
         case _:
             return ""
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - MAX_LISTED_LANGUAGES
+    return ", ".join(labels[:MAX_LISTED_LANGUAGES]) + (f" and {more} more" if more > 0 else "")
 
 
 def bundle_table(bundle: Bundle) -> Table:

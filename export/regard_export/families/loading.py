@@ -23,11 +23,14 @@ INSTALL_TORCH = (
     "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
 )
 
-ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling")
+ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling", "detection")
 ENCODER_CLASSES = (
     *("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForImageClassification"),
+    "ForObjectDetection",
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
+
+ENCODER_FAMILIES = ("regard-detector",)  # of our own checkpoints
 
 DEFAULT_OPTIONS = LoadOptions()
 
@@ -54,6 +57,8 @@ def _is_encoder(path: Path, task: Task | None) -> bool:
     if (path / "modules.json").is_file():
         return True
     config = read_json(path / "config.json")
+    if config.get("family") in ENCODER_FAMILIES:
+        return True
     return any(str(name).endswith(ENCODER_CLASSES) for name in config.get("architectures") or ())
 
 

@@ -11,6 +11,7 @@ from regard_export.errors import ExportError
 from regard_export.families.hugging_face import (
     adapters,
     blip,
+    detectors,
     marian,
     picture_classifiers,
     text_encoders,
@@ -19,6 +20,7 @@ from regard_export.families.hugging_face import (
 )
 from regard_export.families.regard_checkpoints import (
     captioner,
+    detector,
     encoder_decoder,
     pointer_generator,
     recurrent,
@@ -49,7 +51,12 @@ FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.R
 
 def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
-    family = read_json(path / "config.json").get("model_type")
+    config = read_json(path / "config.json")
+    family = config.get("model_type")
+    if config.get("family") == detector.FAMILY:
+        return detector.load(path, load_options)
+    if family in detectors.FAMILIES:
+        return detectors.load(path, load_options)
     if family in picture_classifiers.FAMILIES:
         return picture_classifiers.load(path, load_options)
     return text_encoders.load(path, load_options)

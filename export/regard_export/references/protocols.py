@@ -131,6 +131,14 @@ class EncoderReference(Protocol):
 
 
 @runtime_checkable
+class QueryReference(EncoderReference, Protocol):
+    """An original model whose queries attend to the source."""
+
+    def cross_attention(self, source: Source) -> Float32Array | None:
+        """The weights of all layers: float32 [layers, heads, queries, source]; None where the model has none."""
+
+
+@runtime_checkable
 class TextEncoderReference(EncoderReference, Protocol):
     """An original model of texts without a decoder."""
 

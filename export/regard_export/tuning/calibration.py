@@ -10,8 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from regard_export.architectures.architecture import Architecture
-from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
+from regard_export.architectures.architecture import Architecture, EncodingArchitecture
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.encoder_sources import sample_encoder_sources
 from regard_export.examples.samples import num_affordable_sources, sample_sources
@@ -70,7 +69,7 @@ def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[s
         return ranges | _ranges(session)
 
 
-def calibrate_encoder(architecture: EncoderOnlyArchitecture, bundle: Bundle) -> dict[str, ActivationRange]:
+def calibrate_encoder(architecture: EncodingArchitecture, bundle: Bundle) -> dict[str, ActivationRange]:
     """As `calibrate`, for a model without a decoder: encodes example sources with an observed graph."""
     manifest = bundle.manifest
     number = num_affordable_sources(manifest, min_sources=MIN_SOURCES, max_sources=MAX_SOURCES, max_work=MAX_WORK)

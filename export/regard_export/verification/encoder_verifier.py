@@ -14,14 +14,31 @@ from regard_export.errors import ExportError
 from regard_export.examples.encoder_sources import sample_encoder_sources
 from regard_export.examples.samples import num_affordable_sources
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
-from regard_export.references.protocols import EncoderReference, Source, TextEncoderReference, as_array
+from regard_export.references.protocols import (
+    EncoderReference,
+    QueryReference,
+    Source,
+    TextEncoderReference,
+    as_array,
+)
 from regard_export.resources.memory import release_memory
 from regard_export.resources.threads import half_of_torch_threads
 from regard_export.verification.check_report import Check, CheckReport
 from regard_export.verification.differences import larger, max_difference, spread
 from regard_export.verification.input_checks import check_normalization
 from regard_export.verification.versions import library_versions
-from regard_service.bundle import Bundle, ImageSource, LabelsOutput, PiecesOutput, Precision, VectorOutput
+from regard_service.bundle import (
+    BOX_LOGITS,
+    BOXES,
+    LOGITS,
+    BoxesOutput,
+    Bundle,
+    ImageSource,
+    LabelsOutput,
+    PiecesOutput,
+    Precision,
+    VectorOutput,
+)
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
@@ -38,6 +55,7 @@ ATTENTION_TOLERANCE = 1e-4
 MAX_COSINE_LOSS = 0.02
 MAX_PROBABILITY_LOSS = 0.05
 MAX_LOGPROB_DROP = 0.05
+MAX_BOX_LOSS = 0.02  # of a side's place, in parts of the picture
 
 MIN_SOURCES, MAX_SOURCES = 4, 16
 MAX_WORK = 500_000_000  # sources times parameters, beyond which there are fewer sources
@@ -131,14 +149,17 @@ class EncoderVerifier:
             yield from self._compare_attention(reference, runner)
 
     def _compare_attention(self, reference: EncoderReference, runner: Runner) -> Iterator[Check]:
-        difference = 0.0
+        differences: dict[str, float] = {}
         for source in self._sources[:MAX_TRACED]:
-            expected = reference.attention(source)
-            if expected is None:
-                return
-            found = runner.trace(as_array(source), np.zeros(1, np.int64)).encoder_self
-            difference = larger(difference, max_difference(found, expected))
-        yield Check("trace: largest difference of self-attention", difference, ATTENTION_TOLERANCE)
+            trace = runner.trace(as_array(source), np.zeros(1, np.int64))
+            pairs = {"self-attention": (trace.encoder_self, reference.attention(source))}
+            if isinstance(reference, QueryReference):
+                pairs["the queries' attention"] = trace.cross, reference.cross_attention(source)
+            for kind, (found, expected) in pairs.items():
+                if expected is not None:
+                    differences[kind] = larger(differences.get(kind, 0.0), max_difference(found, expected))
+        for kind, difference in differences.items():
+            yield Check(f"trace: largest difference of {kind}", difference, ATTENTION_TOLERANCE)
 
     def _compare_with_float32(self, float32: Outputs, actual: Outputs) -> Iterator[Check]:
         output = self._manifest.output
@@ -148,14 +169,30 @@ class EncoderVerifier:
             yield Check("average loss of cosine similarity with float32's vectors", _mean(losses), MAX_COSINE_LOSS)
         elif isinstance(output, LabelsOutput):
             pairs = [
-                (_probabilities(e, output), _probabilities(a, output)) for e, a in zip(float32, actual, strict=True)
+                tuple(_probabilities(each[LOGITS], is_exclusive=output.is_exclusive) for each in pair)
+                for pair in zip(float32, actual, strict=True)
             ]
             losses = [float(np.abs(e - a).max(axis=-1).mean()) for e, a in pairs]
             yield Check("average of the largest difference of probabilities", _mean(losses), MAX_PROBABILITY_LOSS)
+        elif isinstance(output, BoxesOutput):
+            yield from _box_losses(float32, actual, output)
         elif isinstance(output, PiecesOutput):
             yield Check(
                 "average drop of the best piece's log-probability", _mask_drop(float32, actual), MAX_LOGPROB_DROP
             )
+
+
+def _box_losses(float32: Outputs, actual: Outputs, output: BoxesOutput) -> Iterator[Check]:
+    """Compares the scores of all queries, and the boxes weighed by their scores: those of nothing do not count."""
+    scores, sides = [], []
+    for e, a in zip(float32, actual, strict=True):
+        expected, found = (_probabilities(each[BOX_LOGITS], is_exclusive=output.is_exclusive) for each in (e, a))
+        scores.append(float(np.abs(expected - found).max(axis=-1).mean()))
+        weights = expected[:, : len(output.labels)].max(axis=-1)
+        moved = np.abs(e[BOXES].astype(np.float32) - a[BOXES].astype(np.float32)).max(axis=-1)
+        sides.append(float((weights * moved).sum() / max(float(weights.sum()), 1e-6)))
+    yield Check("average of the largest difference of queries' scores", _mean(scores), MAX_PROBABILITY_LOSS)
+    yield Check("average of the largest difference of boxes, weighed by score", _mean(sides), MAX_BOX_LOSS)
 
 
 def _check_texts(bundle: Bundle, reference: TextEncoderReference) -> Iterator[Check]:
@@ -224,9 +261,9 @@ def _mask_drop(float32: Outputs, actual: Outputs) -> float:
     return _mean(drops)
 
 
-def _probabilities(outputs: Mapping[str, Array], output: LabelsOutput) -> Float32Array:
-    logits: Float32Array = outputs["logits"].astype(np.float32)
-    if not output.is_exclusive:
+def _probabilities(logits: Array, *, is_exclusive: bool) -> Float32Array:
+    logits = logits.astype(np.float32)
+    if not is_exclusive:
         odds: Float32Array = (1 / (1 + np.exp(-logits))).astype(np.float32)
         return odds
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))

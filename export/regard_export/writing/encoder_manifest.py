@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from regard_export.architectures.architecture import EncodingArchitecture
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.writing.manifest import FLOAT32_BYTES, exported_now, unserved
 from regard_service.bundle import AttentionLayout, Bundle, ImageSource, Manifest, Variant
@@ -34,23 +35,32 @@ def write_encoder_manifest(
             version=version,
             task=model.task,
             family=model.family,
+            description=model.description,
             source=model.source,
             output=model.output,
             max_source_tokens=model.max_source_tokens,
             unit=None if isinstance(model.source, ImageSource) else "whole",
             num_parameters=architecture.nbytes // FLOAT32_BYTES,
-            attention=AttentionLayout(
-                layers=0,
-                heads=0,
-                encoder_layers=architecture.encoder_layers,
-                encoder_heads=architecture.encoder_heads if architecture.encoder_layers else 0,
-            ),
+            attention=_attention(architecture),
             memory=architecture.memory,
             variants=tuple(variants),
             provenance=exported_now(model.provenance),
+            scores=dict(model.scores),
             verification=dict(verification),
             files={},
         )
     except ValidationError as error:
         raise unserved(error) from error
     return Bundle.write_manifest(folder, manifest)
+
+
+def _attention(architecture: EncodingArchitecture) -> AttentionLayout:
+    """The alignment of queries is the mean of all heads of the last layer."""
+    layers, heads = architecture.query_layers, architecture.query_heads if architecture.query_layers else 0
+    return AttentionLayout(
+        layers=layers,
+        heads=heads,
+        encoder_layers=architecture.encoder_layers,
+        encoder_heads=architecture.encoder_heads if architecture.encoder_layers else 0,
+        alignment_heads=tuple((layers - 1, head) for head in range(heads)),
+    )

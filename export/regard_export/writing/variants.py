@@ -82,7 +82,7 @@ def write_encoder_variant(
         own = PrecisionBuilders(with_weights_file(builders.encode, weights), with_weights_file(builders.step, weights))
         built = architecture.encode(builders.encode if is_half else own.encode)
         encode = _save(folder, f"{precision}/encode.onnx", to_float16(built) if is_half else built, weights)
-        if architecture.encoder_layers and not is_half:
+        if (architecture.encoder_layers or architecture.query_layers) and not is_half:
             release_memory()
             trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(own), weights)
     release_memory()

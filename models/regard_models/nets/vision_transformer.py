@@ -29,6 +29,8 @@ class VisionTransformerConfig:
             distillation token (Touvron et al. 2021), 0 is patches only.
         absolute_positions: whether to add a learned vector per position (E_pos).
         relative_positions: whether each layer adds a bias by the distance of patches (`patch_distances.py`).
+        positions_between: whether a learned vector per position is added behind every layer but the last (Fang et al.
+            2021, "You Only Look at One Sequence").
         final_norm: whether to apply the normalization of equation 4.
         mean, std: mean and standard deviation of pixels from 0 to 255 in training.
     """
@@ -43,6 +45,7 @@ class VisionTransformerConfig:
     class_tokens: int = 1
     absolute_positions: bool = True
     relative_positions: bool = False
+    positions_between: bool = False
     activation: Activation = "gelu"
     norm_epsilon: float = 1e-6
     final_norm: bool = True
@@ -106,6 +109,9 @@ class VisionTransformer(nn.Module):
         self.class_tokens = nn.Parameter(torch.randn(config.class_tokens, config.width) * 0.02)
         if config.absolute_positions:
             self.positions = nn.Parameter(torch.randn(config.num_positions, config.width) * 0.02)
+        if config.positions_between:
+            between = torch.randn(config.num_layers - 1, config.num_positions, config.width)
+            self.positions_between = nn.Parameter(between * 0.02)
         self.dropout = nn.Dropout(dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config.layers, dropout) for _ in range(config.num_layers))
         if config.relative_positions:
@@ -135,4 +141,6 @@ class VisionTransformer(nn.Module):
             score_bias = self.distances[index]() if self.config.relative_positions else None
             x, weights = layer(x, None, score_bias, need_weights=need_weights)
             all_weights += [weights] if need_weights else []
+            if self.config.positions_between and index < self.config.num_layers - 1:
+                x = x + self.positions_between[index]
         return self.encoder_norm(x), all_weights

@@ -41,11 +41,14 @@ from regard_service.bundle.manifest import (
     TextSource,
 )
 from regard_service.bundle.outputs import (
+    BOX_LOGITS,
+    BOXES,
     CANDIDATE_IDS,
     CANDIDATE_LOGITS,
     LOG_NORMALIZER,
     LOGITS,
     POOLED,
+    BoxesOutput,
     LabelsOutput,
     Output,
     PiecesOutput,
@@ -59,6 +62,8 @@ from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, is_shipped, zoo_folder
 
 __all__ = [
+    "BOXES",
+    "BOX_LOGITS",
     "CANDIDATE_IDS",
     "CANDIDATE_LOGITS",
     "DEFAULT_LENGTH_RATIOS",
@@ -72,6 +77,7 @@ __all__ = [
     "ZOO_PACKAGE",
     "AttentionLayout",
     "BadShortlist",
+    "BoxesOutput",
     "Bundle",
     "BundleError",
     "Confidence",

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from regard_service.bundle.confidence import Confidence
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
-from regard_service.bundle.outputs import Output, PiecesOutput, TextOutput
+from regard_service.bundle.outputs import BoxesOutput, Output, PiecesOutput, TextOutput
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
@@ -315,9 +315,10 @@ class Manifest(Schema):
             "target": self.decoder_target is not None,
             "generation": self.decoder_generation is not None,
             "max_target_tokens above 0": self.max_target_tokens > 0,
-            "attention.layers": self.attention.layers > 0,
             "a step graph": all(variant.step is not None for variant in self.variants),
         }
+        if not isinstance(self.output, BoxesOutput):  # whose queries attend to the picture, in the trace graph
+            parts["attention.layers"] = self.attention.layers > 0
         writes_text = isinstance(self.output, TextOutput)
         wrong = [name for name, is_there in parts.items() if is_there != writes_text]
         if wrong:

@@ -16,6 +16,7 @@ Pooling = names.Pooling
 # Outputs of encode graphs; those of masks have the names that step graphs give to candidates.
 POOLED = "pooled_{}"
 LOGITS = "logits"
+BOX_LOGITS, BOXES = "box_logits", "boxes"
 CANDIDATE_IDS, CANDIDATE_LOGITS, LOG_NORMALIZER = "candidate_ids", "candidate_logits", "log_normalizer"
 
 
@@ -89,4 +90,23 @@ class PiecesOutput(Schema):
     candidates: Size
 
 
-Output = Annotated[TextOutput | VectorOutput | LabelsOutput | PiecesOutput, Field(discriminator="kind")]
+class BoxesOutput(Schema):
+    """Boxes of objects in a picture, with labels. The encode graph outputs `boxes`, float [requests, queries, 4]:
+    centre x, centre y, width and height as parts of the sides of the picture that the model reads; and `box_logits`,
+    float [requests, queries, labels]. The trace graph outputs `cross_attention_L`, [heads, queries, source].
+
+    Attributes:
+        labels: two may have one name, as those of COCO that stand for nothing.
+        is_exclusive: whether a query finds one object at most: `box_logits` then has one column more, the last, for
+            none, and probabilities sum to 1 (softmax). Otherwise each label of a query is an object by itself
+            (sigmoid).
+        queries: how many there are.
+    """
+
+    kind: Literal["boxes"] = "boxes"
+    labels: tuple[str, ...] = Field(min_length=1)
+    is_exclusive: bool = True
+    queries: Size
+
+
+Output = Annotated[TextOutput | VectorOutput | LabelsOutput | PiecesOutput | BoxesOutput, Field(discriminator="kind")]

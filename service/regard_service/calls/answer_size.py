@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_service.bundle import Manifest
+from regard_service.bundle import BoxesOutput, Manifest
 from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.offered_maps import num_layers_and_heads
@@ -133,6 +133,8 @@ def _part_shape(manifest: Manifest, generation: Generation, shape: tuple[int, ..
     source = manifest.source
     positions = getattr(source, "num_positions", None)
     num_source = shape[-1] if positions is None else int(positions)
+    if isinstance(manifest.output, BoxesOutput):
+        return num_source, generation.max_new_tokens  # a row for each object
     ratio = TARGET_PER_SOURCE.get(manifest.task)
     expected = CAPTION_TOKENS if ratio is None else round(ratio * num_source)
     return num_source, max(1, generation.min_new_tokens, min(expected, generation.max_new_tokens))
@@ -145,7 +147,7 @@ def _answer_bytes(manifest: Manifest, options: AttentionOptions, generation: Gen
     factor = WORDS_PER_TOKEN if options.granularity == "word" else 1.0
     rows, columns = int(target * factor), int(source * factor)
     for kind in options.kinds:
-        is_of_source = kind == "encoder_self" or not manifest.has_decoder
+        is_of_source = kind == "encoder_self" or not manifest.attention.layers
         height, width = (columns, columns) if is_of_source else (rows, rows if kind == "decoder_self" else columns)
         num_weights = _num_planes(manifest, options, kind) * height * width
         total += (1 if kind == "encoder_self" else num_answers) * _weights_bytes(num_weights, width, options)

@@ -29,6 +29,7 @@ from regard_service.confidence.assessing import assessed, with_word_confidences
 from regard_service.domain.calls import (
     CaptionCall,
     ClassifyCall,
+    DetectCall,
     EncodeCall,
     FillMaskCall,
     PairCall,
@@ -36,7 +37,7 @@ from regard_service.domain.calls import (
     TranslateCall,
 )
 from regard_service.domain.documents import DocumentCall, DocumentEvent
-from regard_service.domain.outputs import ClassifyResult, EncodeResult, FillMaskResult
+from regard_service.domain.outputs import ClassifyResult, DetectResult, EncodeResult, FillMaskResult
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
@@ -127,6 +128,10 @@ class DataPlane:
     async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
         """Fills the masks of texts; one result per text."""
         return await self._one_step.fill_mask(call)
+
+    async def detect_objects(self, call: DetectCall) -> list[DetectResult]:
+        """Finds objects in pictures; one result per picture."""
+        return await self._one_step.detect(call)
 
     async def summarize(self, call: SummarizeCall) -> list[Result]:
         """Summarizes texts; one result per text."""

@@ -11,9 +11,9 @@ from regard_service.auth.caller import current_caller
 from regard_service.bundle import LOGITS, LabelsOutput
 from regard_service.calls.erasing import Units
 from regard_service.calls.inputs import Input, Part
-from regard_service.calls.label_probabilities import label_probabilities
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import CallPlanner
+from regard_service.calls.probabilities import probabilities
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import AttentionOptions, ClassifyCall
 from regard_service.domain.explanations import SHARES, Erasure, Evidence, Explanation
@@ -186,7 +186,7 @@ class _Case:
         return list(engine_requests([Input((part,)) for part in parts], ONE_STEP, call, is_listed=False))
 
     def probability_of(self, logits: Float32Array) -> float:
-        return float(label_probabilities(logits.astype(np.float32), self.output)[self.column])
+        return float(probabilities(logits.astype(np.float32), is_exclusive=self.output.is_exclusive)[self.column])
 
 
 def _made(makers: Sequence[Callable[[], Part]]) -> list[Part]:

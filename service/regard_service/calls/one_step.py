@@ -1,4 +1,4 @@
-"""Calls of models without a decoder: encode, classify, fill masks. Each input is a request of one step."""
+"""Calls of models without a decoder: encode, classify, fill masks, detect. Each input is a request of one step."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,6 +16,7 @@ from regard_service.bundle import (
     LOG_NORMALIZER,
     LOGITS,
     POOLED,
+    BoxesOutput,
     ImageSource,
     LabelsOutput,
     Output,
@@ -23,16 +24,18 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
+from regard_service.calls.boxes import find_objects
 from regard_service.calls.explaining import Explainer, Labelled
 from regard_service.calls.inputs import Input, Part, source_of
-from regard_service.calls.label_probabilities import label_probabilities
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
+from regard_service.calls.probabilities import probabilities
 from regard_service.calls.results import timings_of
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import Call, ClassifyCall, EncodeCall, FillMaskCall
+from regard_service.domain.calls import Call, ClassifyCall, DetectCall, EncodeCall, FillMaskCall
 from regard_service.domain.outputs import (
     ClassifyResult,
+    DetectResult,
     EncodeResult,
     FilledMask,
     FillMaskResult,
@@ -50,6 +53,7 @@ from regard_service.generation import ONE_STEP
 from regard_service.maps.builder import MapBuilder, needs_contributions
 from regard_service.maps.word_maps import map_between_words
 from regard_service.observability.tracing.record import stage
+from regard_service.pictures.reader import SourceImage
 from regard_service.repository.loader import LoadedModel
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
@@ -76,8 +80,13 @@ class _Answered:
     result: EngineResult
     trace: Trace | None
 
-    def read(self, *, has_tokens: bool = False) -> ReadInput:
-        """Describes the input. Args: has_tokens: whether its tokens are listed although there are no maps."""
+    def read(self, *, has_tokens: bool = False, queries: Sequence[int] | None = None) -> ReadInput:
+        """Describes the input.
+
+        Args:
+            has_tokens: whether its tokens are listed although there are no maps.
+            queries: those that found something, of a model with queries.
+        """
         options = self.call.attention
         has_words = bool(options.kinds) and options.granularity == "word"
         full = source_of((self.part,), has_words=has_words)
@@ -89,13 +98,14 @@ class _Answered:
             timings=timings_of([self.result]),
             model=self.model.name,
             version=self.model.manifest.version,
-            maps=tuple(self._maps(full, has_words=has_words)),
+            maps=tuple(self._maps(full, queries, has_words=has_words)),
         )
 
-    def _maps(self, source: Source, *, has_words: bool) -> Iterator[AttentionMap]:
+    def _maps(self, source: Source, queries: Sequence[int] | None, *, has_words: bool) -> Iterator[AttentionMap]:
         if self.trace is None:
             return
-        for found in MapBuilder(self.call.attention, self.model.manifest.attention).of_encoder(self.trace):
+        builder = MapBuilder(self.call.attention, self.model.manifest.attention)
+        for found in builder.of_encoder(self.trace) if queries is None else builder.of_queries(self.trace, queries):
             is_merged = has_words and source.image_grid is None
             yield map_between_words(found, source.words, source.words) if is_merged else found
 
@@ -155,14 +165,27 @@ class OneStepCalls:
         """Adds what evidence for a label of each input is worth."""
         logits = [each.result.outputs[LOGITS].astype(np.float32) for each in answered]
         labelled = [
-            Labelled(each.part, label_probabilities(own, output)) for each, own in zip(answered, logits, strict=True)
+            Labelled(each.part, probabilities(own, is_exclusive=output.is_exclusive))
+            for each, own in zip(answered, logits, strict=True)
         ]
         with stage("explain"):
             explained = await self._explainer.explain(call, model, output, labelled)
         return [replace(each, explanations=own) for each, own in zip(results, explained, strict=True)]
 
+    async def detect(self, call: DetectCall) -> list[DetectResult]:
+        """Finds objects in pictures; one result per picture. Raises as `encode`."""
+        model = self._planner.model(call, "detection")
+        output, violations = _output(model, BoxesOutput), Violations()
+        self._check_labels(call, model, output, violations)
+        readings = self._planner.images(model, call.images)
+        most = call.top_k if not output.is_exclusive else min(call.top_k, output.queries)
+        answered = await self._answered(call, model, readings, violations, is_slow=True, most_rows=most)
+        return await self._built(call, [partial(_detected, each, call, output) for each in answered])
+
     @staticmethod
-    def _check_labels(call: ClassifyCall, model: LoadedModel, output: LabelsOutput, violations: Violations) -> None:
+    def _check_labels(
+        call: ClassifyCall | DetectCall, model: LoadedModel, output: LabelsOutput | BoxesOutput, violations: Violations
+    ) -> None:
         known = set(output.labels)
         for index, label in enumerate(call.labels):
             if label not in known:
@@ -192,8 +215,13 @@ class OneStepCalls:
         violations: Violations,
         *,
         is_slow: bool,
+        most_rows: int = 1,
     ) -> list[_Answered]:
-        """Reads all inputs, runs a request for each, and traces those of calls for maps."""
+        """Reads all inputs, runs a request for each, and traces those of calls for maps.
+
+        Args:
+            most_rows: of the maps of a model with queries.
+        """
         self._pool.meet(current_caller())
         check_attention(call.attention, model.manifest, violations)
         if violations.found:
@@ -205,7 +233,8 @@ class OneStepCalls:
             inputs, unreadable = await self._planner.read_in_time(readings, call.deadline, is_threaded=is_slow)
             if unreadable:
                 raise InvalidInput(unreadable)
-            num_bytes = check_answer(model.manifest, call.attention, ONE_STEP, inputs, self._limits)
+            expected = replace(ONE_STEP, max_new_tokens=most_rows)
+            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits)
             requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
             permit.extend(requests)
             with closing(self._planner.memory(num_bytes)):
@@ -260,16 +289,17 @@ def _vector(answered: _Answered, call: EncodeCall, output: VectorOutput) -> Enco
 
 
 def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> ClassifyResult:
-    probabilities = label_probabilities(answered.result.outputs[LOGITS].astype(np.float32), output)
+    logits: Float32Array = answered.result.outputs[LOGITS].astype(np.float32)
+    chances = probabilities(logits, is_exclusive=output.is_exclusive)
     wanted = set(call.labels) or set(output.labels)
     columns = [column for column, label in enumerate(output.labels) if label in wanted]
     if output.of == "source":
         top_k = len(columns) if call.top_k is None else call.top_k
-        labels = _likeliest(probabilities, columns, output, top_k, call.threshold)
+        labels = _likeliest(chances, columns, output, top_k, call.threshold)
         return ClassifyResult(labels, (), answered.read(has_tokens=bool(call.explain.evidence)))
     tokens = tuple(
         TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
-        for index, span, row in _of_text(answered.part, probabilities)
+        for index, span, row in _of_text(answered.part, chances)
     )
     return ClassifyResult((), tokens, answered.read(has_tokens=True))
 
@@ -286,12 +316,19 @@ def _tokens(part: Part) -> tuple[Token, ...]:
 
 
 def _likeliest(
-    probabilities: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
+    chances: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
 ) -> tuple[LabelScore, ...]:
-    """Args: probabilities: float32 [labels]; columns: of the labels that count."""
-    ranked = sorted(columns, key=lambda column: -probabilities[column])[:top_k]
-    scores = [LabelScore(output.labels[column], float(probabilities[column])) for column in ranked]
+    """Args: chances: float32 [labels]; columns: of the labels that count."""
+    ranked = sorted(columns, key=lambda column: -chances[column])[:top_k]
+    scores = [LabelScore(output.labels[column], float(chances[column])) for column in ranked]
     return tuple(score for score in scores if score.probability >= threshold)
+
+
+def _detected(answered: _Answered, call: DetectCall, output: BoxesOutput) -> DetectResult:
+    if not isinstance(answered.part, SourceImage):
+        raise Unsupported(f"model {answered.model.name!r} reads no pictures")
+    detections = find_objects(answered.result.outputs, output, answered.part.grid, call)
+    return DetectResult(detections, answered.read(queries=[each.query for each in detections]))
 
 
 def _with_mask(reading: Callable[[], Input], output: PiecesOutput, field: str) -> Input:

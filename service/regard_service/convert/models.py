@@ -5,6 +5,7 @@ from dataclasses import fields
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import (
     PROVIDER_NAMES,
+    BoxesOutput,
     GenerationDefaults,
     LabelsOutput,
     Manifest,
@@ -99,6 +100,10 @@ def _describe_output(model: pb.Model, output: Output) -> None:
             model.labels_exclude_each_other = output.is_exclusive
         case PiecesOutput():
             model.mask_token = output.mask
+        case BoxesOutput():
+            model.labels.extend(output.labels)
+            model.labels_exclude_each_other = output.is_exclusive
+            model.num_queries = output.queries
 
 
 def _control_tokens(manifest: Manifest) -> list[str]:

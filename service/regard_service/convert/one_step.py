@@ -8,10 +8,19 @@ from regard_service.convert.checks import Checks
 from regard_service.convert.options import read_attention
 from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import write_map, write_source
-from regard_service.domain.calls import AttentionOptions, Call, ClassifyCall, EncodeCall, FillMaskCall, Truncation
+from regard_service.domain.calls import (
+    AttentionOptions,
+    Call,
+    ClassifyCall,
+    DetectCall,
+    EncodeCall,
+    FillMaskCall,
+    Truncation,
+)
 from regard_service.domain.explanations import ExplainOptions, Explanation
 from regard_service.domain.outputs import (
     ClassifyResult,
+    DetectResult,
     EncodeResult,
     FillMaskResult,
     LabelScore,
@@ -22,12 +31,14 @@ from regard_service.domain.outputs import (
 MAX_LABELS = 1000
 MAX_PIECES = 100
 DEFAULT_PIECES = 5
+MAX_DETECTIONS, DEFAULT_DETECTIONS, DEFAULT_SCORE = 1000, 100, 0.5
 
 # Writing this many weights of maps, or tokens, takes a millisecond or two.
 MAX_WEIGHTS_AT_ONCE, MAX_TOKENS_AT_ONCE = 1 << 17, 512
 WEIGHTS_PER_NUMBER = 4  # a number of a vector takes as long as this many weights, which are bytes in the message
 
-_Request = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
+_TextRequest = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
+_Request = _TextRequest | pb.DetectRequest
 
 
 def read_encode(request: pb.EncodeRequest, reader: RequestReader, time_remaining: float | None) -> EncodeCall:
@@ -99,6 +110,24 @@ def read_fill_mask(request: pb.FillMaskRequest, reader: RequestReader, time_rema
     return call
 
 
+def read_detect(request: pb.DetectRequest, reader: RequestReader, time_remaining: float | None) -> DetectCall:
+    """Reads a request to detect. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    if request.HasField("top_k"):
+        checks.in_range("top_k", request.top_k, 1, MAX_DETECTIONS)
+    if request.HasField("threshold"):
+        checks.in_range("threshold", request.threshold, 0, 1)
+    call = DetectCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        images=reader.check_images(checks, tuple(request.images)),  # each access to a file of the message copies it
+        labels=_labels(checks, request.labels),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_DETECTIONS,
+        threshold=request.threshold if request.HasField("threshold") else DEFAULT_SCORE,
+    )
+    checks.raise_if_any()
+    return call
+
+
 def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaining: float | None) -> Call:
     return Call(
         model=checks.name("model", request.model),
@@ -108,7 +137,7 @@ def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaini
     )
 
 
-def _truncation(checks: Checks, request: _Request) -> Truncation | None:
+def _truncation(checks: Checks, request: _TextRequest) -> Truncation | None:
     truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
     if truncation == "split":
         checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered here: parts' answers cannot be joined")
@@ -191,6 +220,18 @@ def _write_explanation(message: pb.Explanation, explanation: Explanation) -> Non
     message.num_runs = explanation.num_runs
     for share, num_erased, without, alone in explanation.erasures:
         message.erasures.add(share=share, num_erased=num_erased, without=without, alone=alone)
+
+
+def write_detect(results: Sequence[DetectResult], options: AttentionOptions) -> pb.DetectResponse:
+    """Writes objects. Args: options: determine the encoding of maps."""
+    response = pb.DetectResponse()
+    for result in results:
+        message = response.results.add()
+        for found in result.detections:
+            written = message.detections.add(label=found.label, score=found.score, query=found.query)
+            written.box.left, written.box.top, written.box.right, written.box.bottom = found.box
+        _write_input(message.input, result.read, options)
+    return response
 
 
 def _write_label(message: pb.LabelScore, score: LabelScore) -> None:

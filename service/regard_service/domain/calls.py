@@ -223,6 +223,16 @@ class ClassifyCall(Call):
 
 
 @dataclass(frozen=True)
+class DetectCall(Call):
+    """Pictures to find objects in; the fields are those of `ClassifyCall`, with scores for probabilities."""
+
+    images: tuple[bytes, ...] = ()
+    labels: tuple[str, ...] = ()
+    top_k: int = 100
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
 class FillMaskCall(Call):
     """Texts with masks to fill."""
 

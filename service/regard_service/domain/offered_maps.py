@@ -1,6 +1,6 @@
 """The attention maps that a model offers."""
 
-from regard_service.bundle import AttentionLayout, Manifest
+from regard_service.bundle import AttentionLayout, BoxesOutput, Manifest
 from regard_service.domain.calls import AlignmentMethod, AttentionKind
 
 STEP_KINDS: tuple[AttentionKind, ...] = ("cross", "alignment")
@@ -12,15 +12,25 @@ TRACE_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollo
 ENCODER_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "rollout")
 """Kinds of models without a decoder."""
 
+QUERY_KINDS: tuple[AttentionKind, ...] = ("alignment", "cross")
+"""Kinds of models whose queries attend to a picture."""
+
 
 def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
     """Returns the kinds of map that a model offers."""
     if not manifest.has_decoder:
-        return ENCODER_KINDS if manifest.is_traced else ()
+        return _offered_without_decoder(manifest) if manifest.is_traced else ()
     if not manifest.is_traced:
         return STEP_KINDS
     # SSRU decoders have no self-attention.
     return STEP_KINDS + (TRACE_KINDS if manifest.is_decoder_traced else ("encoder_self",))
+
+
+def _offered_without_decoder(manifest: Manifest) -> tuple[AttentionKind, ...]:
+    if not isinstance(manifest.output, BoxesOutput):
+        return ENCODER_KINDS
+    own: tuple[AttentionKind, ...] = ("encoder_self",) if manifest.attention.encoder_layers else ()
+    return (*(QUERY_KINDS if manifest.attention.layers else ()), *own)
 
 
 def contribution_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
@@ -42,5 +52,5 @@ def default_method(layout: AttentionLayout) -> AlignmentMethod:
 def num_layers_and_heads(manifest: Manifest, kind: AttentionKind) -> tuple[int, int]:
     """Returns the numbers of layers and of heads that a kind of map has."""
     layout = manifest.attention
-    is_encoder = kind == "encoder_self" or not manifest.has_decoder
+    is_encoder = kind == "encoder_self" or not layout.layers
     return (layout.encoder_layers, layout.encoder_heads) if is_encoder else (layout.layers, layout.heads)

@@ -86,4 +86,27 @@ class FillMaskResult:
     read: ReadInput
 
 
-OneStepResult = EncodeResult | ClassifyResult | FillMaskResult
+class Detection(NamedTuple):
+    """An object in a picture.
+
+    Attributes:
+        score: in [0, 1].
+        box: left, top, right and bottom, in pixels of the upright picture, within it.
+        query: the index of the query that found it.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    query: int
+
+
+@dataclass(frozen=True)
+class DetectResult:
+    """The objects in a picture, highest score first. Maps have a row for each."""
+
+    detections: tuple[Detection, ...]
+    read: ReadInput
+
+
+OneStepResult = EncodeResult | ClassifyResult | FillMaskResult | DetectResult

@@ -73,6 +73,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/encode", "AttentionService", "Encode"),
     Endpoint("POST", "/v1/classify", "AttentionService", "Classify"),
     Endpoint("POST", "/v1/fill-mask", "AttentionService", "FillMask"),
+    Endpoint("POST", "/v1/detect", "AttentionService", "Detect"),
     Endpoint("GET", "/v1/models", "ModelService", "ListModels"),
     Endpoint("GET", "/v1/models/{name}", "ModelService", "GetModel"),
     Endpoint("POST", "/v1/models/{name}/load", "ModelService", "LoadModel"),

@@ -39,6 +39,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         a_text={"texts": ["I like this book."], "top_k": 2}, a_picture={"images": [_PICTURE], "threshold": 0.1}
     ),
     "FillMaskRequest": _named(a_text={"texts": ["Where is the [MASK]?"], "top_k": 3}),
+    "DetectRequest": _named(
+        a_picture={"images": [_PICTURE], "threshold": 0.3},
+        with_the_map_of_each_box={"images": [_PICTURE], "attention": {"kinds": ["alignment"], "encoding": "json"}},
+    ),
     "LoadModelRequest": _named(a_version={"version": "2"}),
     "UnloadModelRequest": _named(every_version={}),
 }

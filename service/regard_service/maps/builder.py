@@ -1,6 +1,6 @@
 """Builds the attention maps of a call from the attention that the engine kept and from traces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from regard.arrays import Float32Array
 from regard_service.bundle import AttentionLayout
@@ -76,6 +76,19 @@ class MapBuilder:
         for kind in self._options.kinds:
             if kind == "rollout":
                 yield AttentionMap(kind, encoder_rollout(trace.encoder_self))
+            else:
+                yield from self.of_source(trace)
+
+    def of_queries(self, trace: Trace, queries: Sequence[int]) -> Iterator[AttentionMap]:
+        """Yields the maps of a model whose queries attend to a picture, in the order of the call's kinds.
+
+        Args:
+            queries: those whose rows the maps between queries and picture have, in this order.
+        """
+        cross = trace.cross[:, :, list(queries)]
+        for kind in self._options.kinds:
+            if kind in STEP_KINDS:
+                yield self._of_steps(kind, cross, trace.cross_norms)
             else:
                 yield from self.of_source(trace)
 

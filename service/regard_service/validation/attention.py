@@ -1,6 +1,6 @@
 """Checks attention options against what the model offers."""
 
-from regard_service.bundle import Manifest
+from regard_service.bundle import BoxesOutput, Manifest
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.offered_maps import contribution_kinds, num_layers_and_heads, offered_kinds
 from regard_service.validation.violations import Violations
@@ -22,6 +22,9 @@ def check_attention(options: AttentionOptions, manifest: Manifest, violations: V
         violations.add("attention.weighting", f"model {manifest.name!r} carries no value norms")
     if options.weighting == "contribution":
         _check_contributions(options, manifest, violations)
+    if options.method == "shifted" and isinstance(manifest.output, BoxesOutput):
+        what = f"shifted is for outputs that are written step by step; model {manifest.name!r} finds boxes"
+        violations.add("attention.alignment_method", what)
 
 
 def _check_contributions(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:

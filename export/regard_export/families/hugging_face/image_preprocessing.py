@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import transformers
 from transformers import AutoImageProcessor
 
 from regard_export.errors import ExportError
-from regard_models.nets.swin import SwinConfig
-from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import ImageSource
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -40,14 +38,38 @@ def load_processor(folder: Path) -> Any:
         transformers.logging.set_verbosity(verbosity)
 
 
-def image_source(processor: Any, encoder: VisionTransformerConfig | SwinConfig) -> ImageSource:
+class GriddedEncoder(Protocol):
+    """What an encoder states of pictures and of its positions."""
+
+    @property
+    def image_height(self) -> int:
+        """In pixels."""
+
+    @property
+    def image_width(self) -> int:
+        """In pixels."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of positions."""
+
+    @property
+    def num_positions(self) -> int:
+        """All positions; those of the grid are the last ones."""
+
+
+def image_source(processor: Any, encoder: GriddedEncoder) -> ImageSource:
     """The preprocessing as the manifest states it, and where the encoder's positions lie on the picture.
 
     Raises:
         ExportError: names every option that the server does not offer.
     """
+    return source_of_settings(processor.to_dict(), encoder)
+
+
+def source_of_settings(settings: dict[str, Any], encoder: GriddedEncoder) -> ImageSource:
+    """As `image_source`, of an image processor's settings."""
     size = encoder.image_height, encoder.image_width
-    settings = processor.to_dict()
     faults = list(_faults(settings))
     if faults:
         raise ExportError(f"{PREPROCESSOR_FILE} has unsupported options: {'; '.join(faults)}")

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from regard_service.bundle import LabelsOutput, Output
 from regard_service.convert.open_inference.raw import raw_contents
 from regard_service.convert.open_inference.tensors import Tensor
-from regard_service.domain.outputs import ClassifyResult, EncodeResult
+from regard_service.domain.outputs import ClassifyResult, Detection, DetectResult, EncodeResult
 from regard_service.open_inference import open_inference_pb2 as v2
 
-Results = Sequence[EncodeResult] | Sequence[ClassifyResult]
+Results = Sequence[EncodeResult] | Sequence[ClassifyResult] | Sequence[DetectResult]
 
 
 def write_one_step_response(
@@ -48,9 +48,44 @@ def _probabilities(results: Results, output: Output) -> NDArray[Any]:
     return np.asarray([[row[name] for name in names] for row in rows], np.float32)
 
 
+def _detections(results: Results) -> list[tuple[Detection, ...]]:
+    return [result.detections for result in results if isinstance(result, DetectResult)]
+
+
+def _num_boxes(results: Results, output: Output) -> NDArray[Any]:
+    return np.array([len(each) for each in _detections(results)], np.int32)
+
+
+def _padded(results: Results, value: Callable[[Detection], Any], padding: NDArray[Any]) -> NDArray[Any]:
+    """A row for each picture, a value for each box; the rows of pictures with fewer boxes end with the padding."""
+    rows = _detections(results)
+    padded = np.empty((len(rows), max(map(len, rows)), *padding.shape), padding.dtype)
+    padded[...] = padding
+    for row, detections in zip(padded, rows, strict=True):
+        for place, detection in enumerate(detections):
+            row[place] = value(detection)
+    return padded
+
+
+def _boxes(results: Results, output: Output) -> NDArray[Any]:
+    return _padded(results, lambda found: found.box, np.zeros(4, np.float32))
+
+
+def _labels(results: Results, output: Output) -> NDArray[Any]:
+    return _padded(results, lambda found: found.label.encode(), np.array(b"", dtype=object))
+
+
+def _scores(results: Results, output: Output) -> NDArray[Any]:
+    return _padded(results, lambda found: found.score, np.array(0, np.float32))
+
+
 _VALUES: Mapping[str, Callable[[Results, Output], NDArray[Any]]] = {
     "vector": _vector,
     "num_tokens": _num_tokens,
     "label": _label,
     "probabilities": _probabilities,
+    "num_boxes": _num_boxes,
+    "boxes": _boxes,
+    "labels": _labels,
+    "scores": _scores,
 }

@@ -16,7 +16,12 @@ from regard_service.validation.texts import NOT_UTF8
 from regard_service.validation.violations import Violations
 
 OwnRequest: TypeAlias = (
-    pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest | pb.EncodeRequest | pb.ClassifyRequest
+    pb.TranslateRequest
+    | pb.SummarizeRequest
+    | pb.CaptionRequest
+    | pb.EncodeRequest
+    | pb.ClassifyRequest
+    | pb.DetectRequest
 )
 
 OWN_REQUESTS: dict[str, type[OwnRequest]] = {
@@ -25,10 +30,12 @@ OWN_REQUESTS: dict[str, type[OwnRequest]] = {
     "captioning": pb.CaptionRequest,
     "encoding": pb.EncodeRequest,
     "classification": pb.ClassifyRequest,
+    "detection": pb.DetectRequest,
 }
 # Parameters: fields of the request, of its TextOptions and of its GenerationConfig. An enum's value is the end of its
 # name.
 CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority", "pooling", "normalized")
+DETECTION_PARAMETERS = ("top_k", "threshold")
 TEXT_PARAMETERS = ("format", "unit", "raw")
 GENERATION_PARAMETERS = tuple(
     name
@@ -96,9 +103,9 @@ def read_request(
 
 def _add_inputs(own: OwnRequest, elements: Sequence[bytes], *, are_pictures: bool) -> None:
     """Raises UnicodeDecodeError if a text is not UTF-8."""
-    if isinstance(own, pb.CaptionRequest) or (are_pictures and isinstance(own, pb.ClassifyRequest)):
+    if isinstance(own, pb.CaptionRequest | pb.DetectRequest) or (are_pictures and isinstance(own, pb.ClassifyRequest)):
         own.images.extend(elements)
-    elif not isinstance(own, pb.CaptionRequest):
+    else:
         own.texts.extend(element.decode() for element in elements)
 
 
@@ -165,6 +172,7 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
     if field is None:
         known = [p for p in CALL_PARAMETERS if p in own.DESCRIPTOR.fields_by_name]
         known += TEXT_PARAMETERS if isinstance(own, pb.TranslateRequest) else ()
+        known += DETECTION_PARAMETERS if isinstance(own, pb.DetectRequest) else ()
         known += GENERATION_PARAMETERS if "generation" in own.DESCRIPTOR.fields_by_name else ()
         violations.add(f"parameters.{name}", f"is not known; there are {', '.join(known)}")
         return
@@ -176,6 +184,8 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
 
 def _holder(own: OwnRequest, name: str) -> Any:
     """Returns the message that a parameter is a field of; None for an unknown one."""
+    if isinstance(own, pb.DetectRequest):
+        return own if name in (*CALL_PARAMETERS, *DETECTION_PARAMETERS) else None
     if name in GENERATION_PARAMETERS:
         return None if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest) else own.generation
     if name in TEXT_PARAMETERS:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from regard_service.bundle import ImageSource, LabelsOutput, Manifest, Output, VectorOutput
+from regard_service.bundle import BoxesOutput, ImageSource, LabelsOutput, Manifest, Output, VectorOutput
 from regard_service.open_inference import open_inference_pb2 as v2
 
 Datatype = Literal["BYTES", "FP32", "INT32"]
@@ -53,6 +53,13 @@ def _outputs_of_one_step(output: Output) -> list[Tensor]:
             return [Tensor("vector", "FP32", (-1, output.width)), Tensor("num_tokens", "INT32", (-1,))]
         case LabelsOutput(of="source"):
             return [Tensor("label", "BYTES", (-1,)), Tensor("probabilities", "FP32", (-1, len(output.labels)))]
+        case BoxesOutput():
+            return [
+                Tensor("num_boxes", "INT32", (-1,)),
+                Tensor("boxes", "FP32", (-1, -1, 4)),
+                Tensor("labels", "BYTES", (-1, -1)),
+                Tensor("scores", "FP32", (-1, -1)),
+            ]
         case _:
             return []
 

@@ -1,4 +1,4 @@
-"""AttentionService: translate, summarize, caption, unary and streaming; score, align, encode, classify, fill masks."""
+"""AttentionService: translate, summarize, caption, unary and streaming; score, align, and models without a decoder."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -14,9 +14,11 @@ from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.one_step import (
     is_slow_to_write,
     read_classify,
+    read_detect,
     read_encode,
     read_fill_mask,
     write_classify,
+    write_detect,
     write_encode,
     write_fill_mask,
 )
@@ -169,6 +171,12 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         call = read_fill_mask(request, self._reader, context.time_remaining())
         results = await self._data_plane.fill_mask(call)
         return await self._one_step(results, call, partial(write_fill_mask, results, call.attention))
+
+    async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:  # noqa: N802
+        """Finds objects in pictures; one result per picture, in order."""
+        call = read_detect(request, self._reader, context.time_remaining())
+        results = await self._data_plane.detect_objects(call)
+        return await self._one_step(results, call, partial(write_detect, results, call.attention))
 
     async def _one_step(self, results: Sequence[OneStepResult], call: Call, write: Callable[[], Written]) -> Written:
         """Writes the answer of a model without a decoder."""

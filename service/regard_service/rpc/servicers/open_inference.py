@@ -10,7 +10,7 @@ import grpc
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Manifest
 from regard_service.calls.data_plane import DataPlane
-from regard_service.convert.one_step import read_classify, read_encode
+from regard_service.convert.one_step import read_classify, read_detect, read_encode
 from regard_service.convert.open_inference.one_step import write_one_step_response
 from regard_service.convert.open_inference.requests import (
     as_open_inference_error,
@@ -23,7 +23,7 @@ from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import are_large
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import find, unready_reasons
-from regard_service.domain.outputs import ClassifyResult, EncodeResult
+from regard_service.domain.outputs import ClassifyResult, DetectResult, EncodeResult
 from regard_service.domain.results import Result
 from regard_service.errors import InvalidInput, ModelNotFound, NotReady
 from regard_service.observability import logs
@@ -102,7 +102,7 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         outputs = read_outputs(request, manifest)
         try:
             own = read_request(request, manifest, outputs, self._reader.max_inputs)
-            if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest):
+            if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest | pb.DetectRequest):
                 made = await self._run_one_step(own, context.time_remaining())
                 logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(made))
                 return write_one_step_response(request, outputs, made, manifest.output)
@@ -116,10 +116,12 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         return await self._data_plane.apart(write) if are_large(results) else write()
 
     async def _run_one_step(
-        self, request: pb.EncodeRequest | pb.ClassifyRequest, time_remaining: float | None
-    ) -> list[EncodeResult] | list[ClassifyResult]:
+        self, request: pb.EncodeRequest | pb.ClassifyRequest | pb.DetectRequest, time_remaining: float | None
+    ) -> list[EncodeResult] | list[ClassifyResult] | list[DetectResult]:
         if isinstance(request, pb.EncodeRequest):
             return await self._data_plane.encode(read_encode(request, self._reader, time_remaining))
+        if isinstance(request, pb.DetectRequest):
+            return await self._data_plane.detect_objects(read_detect(request, self._reader, time_remaining))
         return await self._data_plane.classify(read_classify(request, self._reader, time_remaining))
 
     async def _run(self, request: Generating, time_remaining: float | None) -> list[Result]:

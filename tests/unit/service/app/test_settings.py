@@ -157,7 +157,7 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
         (
             '[default_models]\ntranslate = "a"',
             "default_models[translate]: must be 'translation', 'summarization', 'captioning', 'encoding', "
-            "'classification' or 'mask_filling' (it is {'translate': 'a'})",
+            "'classification', 'mask_filling' or 'detection' (it is {'translate': 'a'})",
         ),
         ("[default_models]\ntranslation = 3", "default_models[translation]: must be a text (it is {'translation': 3})"),
         ("model_directories = []", "model_directories: must not be empty (it is [])"),

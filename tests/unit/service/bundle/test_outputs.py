@@ -62,7 +62,8 @@ def test_a_model_of_vectors_with_a_part_of_a_decoder_is_refused(part: str) -> No
         ({"kind": "labels", "labels": []}, "at least 1 item"),
         ({**VECTOR, "pooling": "max", "poolings": ["mean"]}, "is not among those of the graph"),
         ({"kind": "pieces", "mask": "[M]", "mask_id": 3, "candidates": 5}, "none of the source's control tokens"),
-        ({"kind": "boxes"}, "does not match any of the expected tags"),
+        ({"kind": "boxes", "labels": ["a"]}, "output.boxes.queries"),
+        ({"kind": "sounds"}, "does not match any of the expected tags"),
     ],
 )
 def test_outputs_that_contradict_themselves_are_refused(output: dict[str, Any], fault: str) -> None:

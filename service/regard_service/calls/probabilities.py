@@ -1,14 +1,13 @@
-"""From a model's logits to probabilities of labels."""
+"""From logits to probabilities."""
 
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_service.bundle import LabelsOutput
 
 
-def label_probabilities(logits: Float32Array, output: LabelsOutput) -> Float32Array:
-    """float32 [..., labels]: softmax, or the logistic function of each."""
-    if not output.is_exclusive:
+def probabilities(logits: Float32Array, *, is_exclusive: bool) -> Float32Array:
+    """float32 [..., labels]: softmax over the labels, or the logistic function of each."""
+    if not is_exclusive:
         chances: Float32Array = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # without overflow
         return chances
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -1,0 +1,67 @@
+"""`regard detect`."""
+
+from pathlib import Path
+
+import click
+
+from regard.calls.options import DetectOptions
+from regard.cli.options import server_options
+from regard.cli.output import escape
+from regard.cli.servers import open_server
+from regard.names import AttentionKind
+from regard.values.detections import DetectResult
+from regard.wire import as_json
+
+KINDS = ("alignment", "cross", "encoder_self")
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this label; may be repeated.")
+@click.option("--top-k", type=int, metavar="N", help="Only so many boxes of a picture, those with the highest scores.")
+@click.option("--threshold", type=float, metavar="P", help="Only boxes with at least this score; by default 0.5.")
+@click.option("--model", metavar="NAME", help="Model to use; by default the server's for the task.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Add maps of this kind to the JSON.")
+@click.option("--json", "is_json", is_flag=True, help="Print results as JSON: several as an array.")
+@server_options
+def detect(
+    pictures: tuple[str, ...],
+    labels: tuple[str, ...],
+    top_k: int | None,
+    threshold: float | None,
+    model: str | None,
+    kinds: tuple[AttentionKind, ...],
+    is_json: bool,
+    server: str | None,
+    tls_ca: Path | None,
+    timeout: float,
+    verbose: bool,
+) -> None:
+    """Find objects in pictures (JPEG, PNG or WebP files).
+
+    \b
+    regard detect photograph.jpg
+    regard detect *.jpg --label person --threshold 0.7
+
+    Prints a line for each object: its label, its score, and the left, top, right and bottom of its box in pixels; of
+    several pictures, behind the picture's name. A picture without any has none.
+    """  # noqa: D301, click's mark for lines to keep
+    options = DetectOptions(
+        model=model, labels=labels, top_k=top_k, threshold=threshold, attention=kinds, timeout=timeout
+    )
+    with open_server(server, tls_ca, verbose, model) as address, address.client() as client:
+        results = client.detect([*pictures], **options)
+    if is_json:
+        objects = [result.to_dict() for result in results]
+        click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
+        return
+    for picture, result in zip(pictures, results, strict=True):
+        for line in _lines(result):
+            click.echo(line if len(pictures) == 1 else f"{picture}: {line}")
+
+
+def _lines(result: DetectResult) -> list[str]:
+    return [
+        f"{escape(each.label)} {each.score:.3f}  {' '.join(f'{side:.1f}' for side in each.box)}"
+        for each in result.detections
+    ]
