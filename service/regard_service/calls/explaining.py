@@ -98,9 +98,9 @@ class Explainer:
             )
         explained = []
         for each, own in zip(inputs, units, strict=True):
-            probabilities = each.probabilities
-            column = output.labels.index(call.explain.label) if call.explain.label else int(probabilities.argmax())
-            case = _Case(call, model, output, own, column, float(probabilities[column]))
+            label = call.explain.label
+            column = output.labels.index(label) if label else int(each.probabilities.argmax())
+            case = _Case(call, model, output, own, column, float(each.probabilities[column]))
             explained.append(await self._of_input(case))
         return explained
 

@@ -164,10 +164,8 @@ class OneStepCalls:
     ) -> list[ClassifyResult]:
         """Adds what evidence for a label of each input is worth."""
         logits = [each.result.outputs[LOGITS].astype(np.float32) for each in answered]
-        labelled = [
-            Labelled(each.part, probabilities(own, is_exclusive=output.is_exclusive))
-            for each, own in zip(answered, logits, strict=True)
-        ]
+        chances = [probabilities(own, is_exclusive=output.is_exclusive) for own in logits]
+        labelled = [Labelled(each.part, own) for each, own in zip(answered, chances, strict=True)]
         with stage("explain"):
             explained = await self._explainer.explain(call, model, output, labelled)
         return [replace(each, explanations=own) for each, own in zip(results, explained, strict=True)]
