@@ -170,7 +170,7 @@ test("boxes lie where the API says, each with its map over the picture", async (
   await page.locator(".boxed .box").first().waitFor();
   await page.locator(".answer:not([aria-busy])").waitFor();
   const image = readFileSync(PICTURE).toString("base64");
-  const maps = { kinds: ["ATTENTION_KIND_ALIGNMENT"] };
+  const maps = { kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"] };
   const [{ detections, input }] = await answerOf("/v1/detect", { images: [image], model: "boxes", threshold: 0.2, top_k: 4, attention: maps });
   assert.ok(detections.length > 1);
   const names = await page.getByRole("list", { name: "Boxes" }).locator(".name").allTextContents();
@@ -186,7 +186,19 @@ test("boxes lie where the API says, each with its map over the picture", async (
   const expected = detections.flatMap(({ box: { left = 0, top = 0, right, bottom } }) => [left / width, top / height, (right - left) / width, (bottom - top) / height]);
   b.assertClose(shown, expected, 0.01);
   assert.equal(await page.locator(".filmstrip li").count(), detections.length);
+  await page.getByText("The numbers as a table").click();
+  await page.locator(".numbers td:not(:empty)").first().waitFor();
+  const numbersOf = () => page.locator(".numbers td:not(:empty)").allTextContents().then((texts) => texts.map(Number));
+  b.assertClose(await numbersOf(), rowsOf({ input }, "ATTENTION_KIND_ALIGNMENT").flat(), 1e-3);
   await page.getByRole("radio", { name: "Cross-attention" }).check();
+  const cross = input.attention.find(({ kind }) => kind === "ATTENTION_KIND_CROSS");
+  const [layers, heads, rows, columns] = cross.shape;
+  const bytes = Buffer.from(cross.data, "base64");
+  const average = Array.from({ length: rows * columns }, (_, at) => {
+    const own = Array.from({ length: layers * heads }, (_, matrix) => bytes.readFloatLE(4 * (matrix * rows * columns + at)));
+    return own.reduce((sum, weight) => sum + weight, 0) / own.length;
+  });
+  b.assertClose(await numbersOf(), average, 1e-3);
   await b.checkAccessibility(page);
   await b.screenshot(page, "detect");
   await page.getByRole("spinbutton", { name: "Threshold" }).fill("1");
