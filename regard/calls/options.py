@@ -7,6 +7,7 @@ from regard.names import (
     AlignmentMethod,
     AttentionKind,
     EarlyStopping,
+    Evidence,
     Format,
     MapEncoding,
     Pooling,
@@ -186,11 +187,17 @@ class EncodeOptions(EncoderOptions, total=False):
 
 
 class ClassifyOptions(EncoderOptions, total=False):
-    """Options of classification: also which labels to return, how many of them, and from which probability on."""
+    """Options of classification: also which labels to return, how many of them, and from which probability on.
+
+    `explain` names sources of evidence to check, for the likeliest label of each input or for `explain_label`; each
+    input is classified again many times.
+    """
 
     labels: Sequence[str] | None
     top_k: int | None
     threshold: float | None
+    explain: Evidence | Sequence[Evidence] | None
+    explain_label: str | None
 
 
 class DetectOptions(AttentionOptions, total=False):

@@ -15,10 +15,17 @@ from regard.calls.options import AnswerOptions, ClassifyOptions, EncodeOptions, 
 from regard.cli.options import server_options
 from regard.cli.output import escape, write_line
 from regard.cli.servers import open_server
-from regard.names import AttentionKind, Pooling, Truncation
-from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult, LabelScore
+from regard.names import AttentionKind, Evidence, Pooling, Truncation
+from regard.values.encodings import (
+    AnswerResult,
+    ClassifyResult,
+    EncodeResult,
+    Explanation,
+    FillMaskResult,
+    LabelScore,
+)
 from regard.wire import as_json
-from regard.wire.enums import POOLING
+from regard.wire.enums import EVIDENCE, POOLING
 
 STDIN = "-"
 LINES_AT_ONCE = 32
@@ -103,6 +110,13 @@ def encode(
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this label; may be repeated.")
 @click.option("--top-k", type=int, metavar="N", help="Only so many of the likeliest labels.")
 @click.option("--threshold", type=float, metavar="P", help="Only labels with at least this probability.")
+@click.option(
+    "--explain",
+    multiple=True,
+    type=click.Choice(EVIDENCE.names),
+    help="Check this evidence for the likeliest label by classifying again without it and with it alone.",
+)
+@click.option("--explain-label", metavar="NAME", help="Check the evidence for this label, not for the likeliest.")
 @one_step_options
 def classify(
     server: Any,
@@ -113,16 +127,27 @@ def classify(
     labels: tuple[str, ...],
     top_k: int | None,
     threshold: float | None,
+    explain: tuple[Evidence, ...],
+    explain_label: str | None,
 ) -> None:
     """Label texts or pictures; '-' reads a text from each line of standard input.
 
     \b
     regard classify "I like this book." --top-k 1
     regard classify photograph.jpg --threshold 0.1
+    regard classify photograph.jpg --explain rollout --explain occlusion --explain random
 
-    Prints labels with their probabilities; of a model that labels tokens, each token with its label.
+    Prints labels with their probabilities; of a model that labels tokens, each token with its label. With --explain, a
+    line for each evidence: high comprehensiveness and low sufficiency are good.
     """  # noqa: D301, click's mark for lines to keep
-    own = ClassifyOptions(**options, labels=labels, top_k=top_k, threshold=threshold)
+    own = ClassifyOptions(
+        **options,
+        labels=labels,
+        top_k=top_k,
+        threshold=threshold,
+        explain=explain,
+        explain_label=explain_label,
+    )
     are_pictures = all(Path(each).is_file() for each in inputs)
 
     def call(client: Client, many: list[str]) -> list[ClassifyResult]:
@@ -221,7 +246,14 @@ def _labels(result: ClassifyResult) -> str:
     if result.tokens:
         pieces = {index: token.piece for index, token in enumerate(result.input.source_tokens)}
         return "  ".join(f"{escape(pieces[each.token])} {_scores(each.labels)}".rstrip() for each in result.tokens)
-    return _scores(result.labels)
+    return "\n".join([_scores(result.labels), *map(_explanation, result.explanations)])
+
+
+def _explanation(explanation: Explanation) -> str:
+    return (
+        f"  {explanation.evidence}: comprehensiveness {explanation.comprehensiveness:.3f}, "
+        f"sufficiency {explanation.sufficiency:.3f} ({explanation.num_runs} runs)"
+    )
 
 
 def _scores(labels: Sequence[LabelScore]) -> str:

@@ -90,6 +90,42 @@ POOLING_MAX: Pooling.ValueType  # 3
 """The largest value of each dimension."""
 Global___Pooling: _TypeAlias = Pooling  # noqa: Y015
 
+class _Evidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVIDENCE_UNSPECIFIED: _Evidence.ValueType  # 0
+    """No source; INVALID_ARGUMENT."""
+    EVIDENCE_ROLLOUT: _Evidence.ValueType  # 1
+    """Attention rollout (Abnar and Zuidema 2020), the row by which the input is labelled."""
+    EVIDENCE_VALUE_NORM: _Evidence.ValueType  # 2
+    """The same of attention weighted by the norms of the values (Kobayashi et al. 2020)."""
+    EVIDENCE_CONTRIBUTION: _Evidence.ValueType  # 3
+    """Contributions followed through all layers (Ferrando et al. 2022)."""
+    EVIDENCE_OCCLUSION: _Evidence.ValueType  # 4
+    """By how much the probability falls without the token or region: a run for each. The reference, as it asks the model."""
+    EVIDENCE_RANDOM: _Evidence.ValueType  # 5
+    """A random order, the same in each call: what evidence is worth that knows nothing."""
+
+class Evidence(_Evidence, metaclass=_EvidenceEnumTypeWrapper):
+    """A source of evidence: what ranks the tokens of a text, or the regions of a picture, by their part in a label."""
+
+EVIDENCE_UNSPECIFIED: Evidence.ValueType  # 0
+"""No source; INVALID_ARGUMENT."""
+EVIDENCE_ROLLOUT: Evidence.ValueType  # 1
+"""Attention rollout (Abnar and Zuidema 2020), the row by which the input is labelled."""
+EVIDENCE_VALUE_NORM: Evidence.ValueType  # 2
+"""The same of attention weighted by the norms of the values (Kobayashi et al. 2020)."""
+EVIDENCE_CONTRIBUTION: Evidence.ValueType  # 3
+"""Contributions followed through all layers (Ferrando et al. 2022)."""
+EVIDENCE_OCCLUSION: Evidence.ValueType  # 4
+"""By how much the probability falls without the token or region: a run for each. The reference, as it asks the model."""
+EVIDENCE_RANDOM: Evidence.ValueType  # 5
+"""A random order, the same in each call: what evidence is worth that knows nothing."""
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
 class _EarlyStopping:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1737,6 +1773,7 @@ class ClassifyRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for classification.
@@ -1767,6 +1804,13 @@ class ClassifyRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return: self-attention of the encoder and its rollout. Unset: none."""
 
+    @_builtins.property
+    def explain(self) -> Global___ExplainConfig:
+        """Which evidence for the label to check by deleting what it points at, and by keeping nothing else. Each input is
+        classified again many times: `Explanation.num_runs`. At most 16 inputs, and 2048 runs of a call. Not for models that
+        label tokens. Unset: none.
+        """
+
     def __init__(
         self,
         *,
@@ -1779,10 +1823,11 @@ class ClassifyRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        explain: Global___ExplainConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "texts", b"texts", "threshold", b"threshold", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "texts", b"texts", "threshold", b"threshold", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1832,6 +1877,7 @@ class ClassifyResult(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
+    EXPLANATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
         """The labels of the whole input, likeliest first. Empty for a model that labels tokens."""
@@ -1846,20 +1892,144 @@ class ClassifyResult(_message.Message):
     def input(self) -> Global___ReadInput:
         """The input as the model read it."""
 
+    @_builtins.property
+    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+        """What the evidence is worth, in the order of `explain.evidence`."""
+
     def __init__(
         self,
         *,
         labels: _abc.Iterable[Global___LabelScore] | None = ...,
         tokens: _abc.Iterable[Global___TokenLabels] | None = ...,
         input: Global___ReadInput | None = ...,
+        explanations: _abc.Iterable[Global___Explanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "labels", b"labels", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanations", b"explanations", "input", b"input", "labels", b"labels", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassifyResult: _TypeAlias = ClassifyResult  # noqa: Y015
+
+@_typing.final
+class ExplainConfig(_message.Message):
+    """What to explain of a label, and by what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """The label whose probability is followed, one of the model's `labels`. Empty: the likeliest of each input."""
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedScalarFieldContainer[Global___Evidence.ValueType]:
+        """Sources of evidence. At least 1, each at most once."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _abc.Iterable[Global___Evidence.ValueType] | None = ...,
+        label: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "label", b"label"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainConfig: _TypeAlias = ExplainConfig  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """What a source of evidence is worth (DeYoung et al. 2020, "ERASER", section 4): over the shares 1, 5, 10, 20 and 50 % of
+    the tokens or regions, those with the highest scores are deleted, or are all that is kept. Tokens are taken out of the
+    text; regions get the picture's mean colour. Special tokens always stay.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    COMPREHENSIVENESS_FIELD_NUMBER: _builtins.int
+    SUFFICIENCY_FIELD_NUMBER: _builtins.int
+    ERASURES_FIELD_NUMBER: _builtins.int
+    NUM_RUNS_FIELD_NUMBER: _builtins.int
+    evidence: Global___Evidence.ValueType
+    """The source of evidence."""
+    label: _builtins.str
+    """The label whose probability was followed."""
+    probability: _builtins.float
+    """Its probability with the whole input, in [0, 1]."""
+    comprehensiveness: _builtins.float
+    """By how much the probability falls without the evidence, averaged over the shares, in [-1, 1]. High is good."""
+    sufficiency: _builtins.float
+    """By how much it falls with nothing but the evidence, averaged over the shares, in [-1, 1]. Low is good."""
+    num_runs: _builtins.int
+    """How many times the input was classified again for this source."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Each token's score, as `input.source_tokens` lists them, 0 of special ones; of a picture each region's, row by row."""
+
+    @_builtins.property
+    def erasures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Erasure]:
+        """Each share, ascending."""
+
+    def __init__(
+        self,
+        *,
+        evidence: Global___Evidence.ValueType = ...,
+        label: _builtins.str = ...,
+        probability: _builtins.float = ...,
+        scores: _abc.Iterable[_builtins.float] | None = ...,
+        comprehensiveness: _builtins.float = ...,
+        sufficiency: _builtins.float = ...,
+        erasures: _abc.Iterable[Global___Erasure] | None = ...,
+        num_runs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comprehensiveness", b"comprehensiveness", "erasures", b"erasures", "evidence", b"evidence", "label", b"label", "num_runs", b"num_runs", "probability", b"probability", "scores", b"scores", "sufficiency", b"sufficiency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class Erasure(_message.Message):
+    """The probability without a share of an input's tokens or regions, and with nothing else."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: _builtins.int
+    NUM_ERASED_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
+    ALONE_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """The share, in (0, 1]."""
+    num_erased: _builtins.int
+    """How many tokens or regions that is, at least 1."""
+    without: _builtins.float
+    """The label's probability without them, in [0, 1]."""
+    alone: _builtins.float
+    """Its probability with them alone, in [0, 1]."""
+    def __init__(
+        self,
+        *,
+        share: _builtins.float = ...,
+        num_erased: _builtins.int = ...,
+        without: _builtins.float = ...,
+        alone: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alone", b"alone", "num_erased", b"num_erased", "share", b"share", "without", b"without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Erasure: _TypeAlias = Erasure  # noqa: Y015
 
 @_typing.final
 class LabelScore(_message.Message):

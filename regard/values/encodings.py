@@ -8,7 +8,7 @@ import numpy as np
 
 from regard.arrays import Float32Array
 from regard.errors.names import check_names
-from regard.names import AttentionKind, Pooling
+from regard.names import AttentionKind, Evidence, Pooling
 from regard.v1 import regard_pb2 as pb
 from regard.values.maps import AttentionMap, described, read_maps
 from regard.values.outputs import ImageGrid, Timings, shortened
@@ -130,6 +130,59 @@ class TokenLabels:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """A label's probability without a share of an input's tokens or regions, and with nothing else.
+
+    Attributes:
+        num_erased: how many tokens or regions the share is.
+        without, alone: the probability without them, and with them alone.
+    """
+
+    share: float
+    num_erased: int
+    without: float
+    alone: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a source of evidence for a label is worth (DeYoung et al. 2020).
+
+    Attributes:
+        probability: of the label, with the whole input.
+        scores: float32 [tokens], 0 of special ones, or [regions], row by row; read-only.
+        comprehensiveness: by how much the probability falls without the evidence, averaged over the shares.
+        sufficiency: by how much with nothing but the evidence.
+        num_runs: how many times the input was classified again.
+    """
+
+    evidence: Evidence
+    label: str
+    probability: float
+    scores: Float32Array = field(compare=False)
+    comprehensiveness: float
+    sufficiency: float
+    erasures: tuple[Erasure, ...]
+    num_runs: int
+
+    @classmethod
+    def from_message(cls, message: pb.Explanation) -> "Explanation":
+        """Reads an Explanation of the API."""
+        scores = np.array(message.scores, np.float32)
+        scores.flags.writeable = False
+        return cls(
+            evidence=cast(Evidence, enums.EVIDENCE.name_if_known(message.evidence)),
+            label=message.label,
+            probability=message.probability,
+            scores=scores,
+            comprehensiveness=message.comprehensiveness,
+            sufficiency=message.sufficiency,
+            erasures=tuple(Erasure(e.share, e.num_erased, e.without, e.alone) for e in message.erasures),
+            num_runs=message.num_runs,
+        )
+
+
+@dataclass(frozen=True)
 class ClassifyResult:
     """The labels of an input.
 
@@ -137,12 +190,14 @@ class ClassifyResult:
         labels: of the whole input, likeliest first; empty for models that label tokens.
         tokens: the labels of each token, in the text's order; empty for models that label whole inputs.
         input: the input as the model read it.
+        explanations: of a label of the whole input, if the call asks for them.
     """
 
     labels: tuple[LabelScore, ...]
     tokens: tuple[TokenLabels, ...]
     input: ReadInput
     message: pb.ClassifyResult = field(repr=False, compare=False)
+    explanations: tuple[Explanation, ...] = ()
 
     def __repr__(self) -> str:
         found = [f"{each.label} {each.probability:.3f}" for each in self.labels[:1]] or [f"{len(self.tokens)} tokens"]
@@ -174,6 +229,7 @@ class ClassifyResult:
             ),
             input=ReadInput.from_message(message.input),
             message=message,
+            explanations=tuple(Explanation.from_message(each) for each in message.explanations),
         )
 
 

@@ -9,6 +9,7 @@ from regard.names import (
     AlignmentMethod,
     AttentionKind,
     EarlyStopping,
+    Evidence,
     FinishReason,
     Format,
     Granularity,
@@ -101,6 +102,16 @@ MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
         pb.MODEL_STATE_FAILED: "failed",
     },
 )
+EVIDENCE: EnumTable[pb.Evidence.ValueType, Evidence] = EnumTable(
+    "Evidence",
+    {
+        pb.EVIDENCE_ROLLOUT: "rollout",
+        pb.EVIDENCE_VALUE_NORM: "value_norm",
+        pb.EVIDENCE_CONTRIBUTION: "contribution",
+        pb.EVIDENCE_OCCLUSION: "occlusion",
+        pb.EVIDENCE_RANDOM: "random",
+    },
+)
 POOLING: EnumTable[pb.Pooling.ValueType, Pooling] = EnumTable(
     "Pooling", {pb.POOLING_MEAN: "mean", pb.POOLING_CLASS: "class", pb.POOLING_MAX: "max"}
 )
@@ -186,6 +197,7 @@ TABLES: Mapping[str, EnumTable[Any, Any]] = {
     "Encoding": ENCODING,
     "FinishReason": FINISH_REASON,
     "Format": FORMAT,
+    "Evidence": EVIDENCE,
     "Granularity": GRANULARITY,
     "ModelState": MODEL_STATE,
     "Pooling": POOLING,

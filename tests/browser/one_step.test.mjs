@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import * as b from "./browser.mjs";
@@ -48,7 +49,7 @@ const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 test("only tasks of loaded models have a tab", async () => {
   const { page, complaints, close } = await b.open(b.SERVER_URL);
-  assert.deepEqual(await page.locator("fieldset.choice").first().locator("label").allTextContents(), ["Classify", "Encode", "Fill masks"]);
+  assert.deepEqual(await page.locator("fieldset.choice").first().locator("label").allTextContents(), ["Classify", "Encode", "Fill masks", "Detect"]);
   assert.equal(await page.getByRole("spinbutton", { name: "Beams" }).isVisible(), false);
   assert.equal(await page.getByRole("checkbox", { name: "Stream" }).isVisible(), false);
   assert.deepEqual(complaints, []);
@@ -156,6 +157,53 @@ test("masks are written as the model spells them, and filled with the API's piec
   const at = result.input.source_words.findIndex(({ text: word }) => word === "<mask>");
   assert.ok(at > 0);
   b.assertClose(await b.weightsOf(page, ".source"), rowsOf(result, "ATTENTION_KIND_ROLLOUT")[at], 2e-3);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("boxes lie where the API says, each with its map over the picture", async () => {
+  const { page, complaints, close } = await b.open(b.SERVER_URL);
+  await choose(page, "Detect", "boxes");
+  await page.getByRole("spinbutton", { name: "Threshold" }).fill("0.2");
+  await page.getByRole("spinbutton", { name: "At most" }).fill("4");
+  await page.getByLabel("Picture", { exact: true }).setInputFiles(PICTURE);
+  await page.locator(".boxed .box").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  const image = readFileSync(PICTURE).toString("base64");
+  const maps = { kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"] };
+  const [{ detections, input }] = await answerOf("/v1/detect", { images: [image], model: "boxes", threshold: 0.2, top_k: 4, attention: maps });
+  assert.ok(detections.length > 1);
+  const names = await page.getByRole("list", { name: "Boxes" }).locator(".name").allTextContents();
+  assert.deepEqual(names, detections.map(({ label }) => label));
+  const shown = await page.locator(".boxed").evaluate((figure) => {
+    const whole = figure.querySelector("img").getBoundingClientRect();
+    return [...figure.querySelectorAll(".box")].flatMap((box) => {
+      const own = box.getBoundingClientRect();
+      return [(own.left - whole.left) / whole.width, (own.top - whole.top) / whole.height, own.width / whole.width, own.height / whole.height];
+    });
+  });
+  const { image_width: width, image_height: height } = input.image_grid;
+  const expected = detections.flatMap(({ box: { left = 0, top = 0, right, bottom } }) => [left / width, top / height, (right - left) / width, (bottom - top) / height]);
+  b.assertClose(shown, expected, 0.01);
+  assert.equal(await page.locator(".filmstrip li").count(), detections.length);
+  await page.getByText("The numbers as a table").click();
+  await page.locator(".numbers td:not(:empty)").first().waitFor();
+  const numbersOf = () => page.locator(".numbers td:not(:empty)").allTextContents().then((texts) => texts.map(Number));
+  b.assertClose(await numbersOf(), rowsOf({ input }, "ATTENTION_KIND_ALIGNMENT").flat(), 1e-3);
+  await page.getByRole("radio", { name: "Cross-attention" }).check();
+  const cross = input.attention.find(({ kind }) => kind === "ATTENTION_KIND_CROSS");
+  const [layers, heads, rows, columns] = cross.shape;
+  const bytes = Buffer.from(cross.data, "base64");
+  const average = Array.from({ length: rows * columns }, (_, at) => {
+    const own = Array.from({ length: layers * heads }, (_, matrix) => bytes.readFloatLE(4 * (matrix * rows * columns + at)));
+    return own.reduce((sum, weight) => sum + weight, 0) / own.length;
+  });
+  b.assertClose(await numbersOf(), average, 1e-3);
+  await b.checkAccessibility(page);
+  await b.screenshot(page, "detect");
+  await page.getByRole("spinbutton", { name: "Threshold" }).fill("1");
+  await send(page, "Detect");
+  await page.getByText("Nothing was found in this picture.").waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import regard
 from regard.cli import main
-from regard.names import Pooling
+from regard.names import Evidence, Pooling
 from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
 from regard_service.open_inference import open_inference_pb2 as v2
@@ -210,6 +210,84 @@ def test_pictures_are_labelled_with_maps_over_their_grid(served: Served) -> None
         served.client.classify("a text", model="vit")
 
 
+EVIDENCE: tuple[Evidence, ...] = ("rollout", "value_norm", "contribution", "occlusion", "random")
+
+
+def of_a_text(net: Any, ids: torch.Tensor, label: str) -> float:
+    return float(net(input_ids=ids[None]).logits[0].softmax(dim=0)[list(LABELS.values()).index(label)])
+
+
+@torch.inference_mode()
+def test_explanations_of_a_text_are_what_the_original_says_of_erased_texts(served: Served) -> None:
+    net, tokenizer = served.original("sentences")
+    result = served.client.classify(TEXTS[1], explain=EVIDENCE)
+    ids = tokenizer(TEXTS[1], return_tensors="pt").input_ids[0]
+    own = list(range(1, len(ids) - 1))
+    assert len(result.input.source_tokens) == len(ids)
+    label = result.label
+    whole = of_a_text(net, ids, label)
+    assert [each.evidence for each in result.explanations] == list(EVIDENCE)
+    for explanation in result.explanations:
+        assert explanation.label == label
+        assert explanation.probability == pytest.approx(whole, abs=1e-4)
+        order = sorted(own, key=lambda index: -explanation.scores[index])
+        for erasure in explanation.erasures:
+            assert erasure.num_erased == max(1, round(erasure.share * len(own)))
+            top = set(order[: erasure.num_erased])
+            without = ids[[i for i in range(len(ids)) if i not in top]]
+            alone = ids[[i for i in range(len(ids)) if i in top or i not in own]]
+            assert erasure.without == pytest.approx(of_a_text(net, without, label), abs=1e-4)
+            assert erasure.alone == pytest.approx(of_a_text(net, alone, label), abs=1e-4)
+        falls = [whole - erasure.without for erasure in explanation.erasures]
+        assert explanation.comprehensiveness == pytest.approx(np.mean(falls), abs=1e-4)
+        num_counts = len({erasure.num_erased for erasure in explanation.erasures})
+        assert explanation.num_runs == 2 * num_counts + len(own) * (explanation.evidence == "occlusion")
+    by_evidence = {each.evidence: each.scores for each in result.explanations}
+    occluded = [whole - of_a_text(net, ids[[i for i in range(len(ids)) if i != index]], label) for index in own]
+    np.testing.assert_allclose(by_evidence["occlusion"][own], occluded, atol=1e-4)
+    rolled = served.client.classify(TEXTS[1], attention="rollout").input.find_map("rollout")
+    assert rolled is not None
+    np.testing.assert_allclose(by_evidence["rollout"][own], rolled.values[0, own], atol=1e-5)
+
+
+@torch.inference_mode()
+def test_explanations_of_a_picture_hide_its_regions(served: Served) -> None:
+    folder = served.checkpoints / "vit"
+    net = transformers.ViTForImageClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    side, size = net.config.image_size, net.config.patch_size
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    result = served.client.classify_images(
+        pixels, model="vit", explain=["occlusion", "rollout"], explain_label="glad", attention="rollout"
+    )
+    normal = torch.tensor(pixels.transpose(2, 0, 1) / 127.5 - 1, dtype=torch.float32)
+    grid, rolled = result.input.image_grid, result.input.find_map("rollout")
+    assert grid is not None
+    assert rolled is not None
+
+    def glad(shown: torch.Tensor) -> float:
+        return float(net(pixel_values=shown[None]).logits[0].softmax(dim=0)[1])
+
+    occlusion, rollout = result.explanations
+    whole = glad(normal)
+    assert occlusion.label == "glad"
+    assert occlusion.probability == pytest.approx(whole, abs=1e-4)
+    for region in range(grid.rows * grid.columns):
+        row, column = divmod(region, grid.columns)
+        hidden = normal.clone()
+        place = slice(row * size, (row + 1) * size), slice(column * size, (column + 1) * size)
+        hidden[:, place[0], place[1]] = normal.mean(dim=(1, 2))[:, None, None]
+        assert occlusion.scores[region] == pytest.approx(whole - glad(hidden), abs=1e-4)
+    np.testing.assert_allclose(rollout.scores, rolled.values[0, grid.first_position :], atol=1e-6)
+
+
+def test_an_explanation_of_several_inputs_is_that_of_each(served: Served) -> None:
+    together = served.client.classify(TEXTS, explain="occlusion")
+    for text, result in zip(TEXTS, together, strict=True):
+        (expected,) = served.client.classify(text, explain="occlusion").explanations
+        np.testing.assert_allclose(result.explanations[0].scores, expected.scores, atol=1e-5)
+        assert result.explanations[0].sufficiency == pytest.approx(expected.sufficiency, abs=1e-5)
+
+
 @torch.inference_mode()
 def test_masks_are_filled_as_by_the_original(served: Served) -> None:
     net, tokenizer = served.original("masks")
@@ -269,6 +347,9 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
         run("classify", TEXTS[0], "--model", "tokens").count("  ")
         == len(served.client.classify(TEXTS[0], model="tokens").tokens) - 1
     )
+    explained = run("classify", TEXTS[0], "--top-k", "1", "--explain", "rollout", "--explain", "random").splitlines()
+    assert explained[0] == printed.strip()
+    assert [line.split(":")[0].strip() for line in explained[1:]] == ["rollout", "random"]
     assert "encoding" in run("models")
     assert "vector_size" in run("models", "show", "bert")
     assert len(run("fill-mask", "A <mask> and <mask>.", "--top-k", "2").splitlines()) == 2
@@ -316,6 +397,37 @@ def test_the_open_inference_protocol_has_vectors_and_probabilities(served: Serve
         ("classify", {"texts": ["a"], "labels": ["angry"]}, "labels[0]", "it has sad, glad"),
         ("classify", {"texts": ["a"], "images": ["AAAA"]}, "images", "together with texts"),
         ("classify", {"images": ["AAAA"]}, "images", "reads texts: send texts"),
+        ("classify", {"texts": ["a"], "explain": {}}, "explain.evidence", "is empty; it names at least 1 source"),
+        (
+            "classify",
+            {"texts": ["a"], "explain": {"evidence": ["random", "rollout", "random"]}},
+            "explain.evidence[2]",
+            "names random more than once",
+        ),
+        (
+            "classify",
+            {"texts": ["a"], "explain": {"evidence": ["EVIDENCE_UNSPECIFIED"]}},
+            "explain.evidence[0]",
+            "must be one of rollout",
+        ),
+        (
+            "classify",
+            {"texts": ["a"], "explain": {"evidence": ["random"], "label": "angry"}},
+            "explain.label",
+            "is no label of model 'sentences'",
+        ),
+        (
+            "classify",
+            {"texts": ["a"] * 17, "explain": {"evidence": ["random"]}},
+            "explain",
+            "17 inputs; the limit is 16",
+        ),
+        (
+            "classify",
+            {"texts": ["a"], "model": "tokens", "explain": {"evidence": ["random"]}},
+            "explain",
+            "only labels of whole inputs",
+        ),
         ("fill-mask", {"texts": ["no mask"]}, "texts[0]", "a mask is written <mask>"),
         ("fill-mask", {"texts": ["A <mask>"], "top_k": 101}, "top_k", "must be in [1, 100]; it is 101"),
     ],

@@ -58,12 +58,14 @@ class LabelsOutput(Schema):
         of: what a label is said of.
         is_exclusive: whether one label is right, so that probabilities sum to 1 (softmax); otherwise each label is
             right or wrong by itself (sigmoid).
+        pooling: of a whole source's label: by which states it is labelled, the first one's or the mean of all.
     """
 
     kind: Literal["labels"] = "labels"
     labels: tuple[str, ...] = Field(min_length=1)
     of: Literal["source", "token"] = "source"
     is_exclusive: bool = True
+    pooling: Literal["class", "mean"] = "class"
 
     @model_validator(mode="after")
     def _labels_differ(self) -> "LabelsOutput":

@@ -25,6 +25,7 @@ from regard_service.bundle import (
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
 from regard_service.calls.boxes import find_objects
+from regard_service.calls.explaining import Explainer, Labelled
 from regard_service.calls.inputs import Input, Part, axis_words, source_of
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
@@ -145,6 +146,7 @@ class OneStepCalls:
         self._planner = planner
         self._pool = pool
         self._limits = limits
+        self._explainer = Explainer(planner, pool)
 
     async def encode(self, call: EncodeCall) -> list[EncodeResult]:
         """Encodes texts; one result per text. Raises InvalidInput with every violation, or as other calls."""
@@ -164,6 +166,7 @@ class OneStepCalls:
         model = self._planner.model(call, "classification")
         output, violations = _output(model, LabelsOutput), Violations()
         _check_labels(call, model, output, violations)
+        self._explainer.check(call, model, output, violations)
         reads_pictures = isinstance(model.manifest.source, ImageSource)
         _check_kind(call, model, reads_pictures=reads_pictures)
         if reads_pictures:
@@ -174,7 +177,24 @@ class OneStepCalls:
         answered = await self._answered(call, model, _Readings.of_each(readings), violations, is_slow=is_slow)
         is_long = output.of == "token"
         built = [partial(_labelled, each, call, output) for each in answered]
-        return await self._built(call, built, is_slow=is_long and is_slow)
+        results = await self._built(call, built, is_slow=is_long and is_slow)
+        return await self._explained(call, model, output, answered, results) if call.explain.evidence else results
+
+    async def _explained(
+        self,
+        call: ClassifyCall,
+        model: LoadedModel,
+        output: LabelsOutput,
+        answered: Sequence[_Answered],
+        results: Sequence[ClassifyResult],
+    ) -> list[ClassifyResult]:
+        """Adds what evidence for a label of each input is worth."""
+        logits = [each.result.outputs[LOGITS].astype(np.float32) for each in answered]
+        chances = [probabilities(own, is_exclusive=output.is_exclusive) for own in logits]
+        labelled = [Labelled(each.part, own) for each, own in zip(answered, chances, strict=True)]
+        with stage("explain"):
+            explained = await self._explainer.explain(call, model, output, labelled)
+        return [replace(each, explanations=own) for each, own in zip(results, explained, strict=True)]
 
     async def detect(self, call: DetectCall) -> list[DetectResult]:
         """Finds objects in pictures; one result per picture. Raises as `encode`."""
@@ -331,7 +351,7 @@ def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> 
     if output.of == "source":
         top_k = len(columns) if call.top_k is None else call.top_k
         labels = _likeliest(chances, columns, output, top_k, call.threshold)
-        return ClassifyResult(labels, (), answered.read())
+        return ClassifyResult(labels, (), answered.read(has_tokens=bool(call.explain.evidence)))
     tokens = tuple(
         TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
         for index, span, row in _of_text(answered.part, chances)

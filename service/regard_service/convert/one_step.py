@@ -18,6 +18,7 @@ from regard_service.domain.calls import (
     FillMaskCall,
     Truncation,
 )
+from regard_service.domain.explanations import ExplainOptions, Explanation
 from regard_service.domain.outputs import (
     AnswerResult,
     ClassifyResult,
@@ -72,9 +73,26 @@ def read_classify(request: pb.ClassifyRequest, reader: RequestReader, time_remai
         top_k=request.top_k if request.HasField("top_k") else None,
         threshold=request.threshold,
         truncation=_truncation(checks, request),
+        explain=_read_explain(checks, request.explain) if request.HasField("explain") else ExplainOptions(),
     )
     checks.raise_if_any()
     return call
+
+
+def _read_explain(checks: Checks, config: pb.ExplainConfig) -> ExplainOptions:
+    """Reads what to explain. Whether the model can is checked later."""
+    if not config.evidence:
+        checks.add("explain.evidence", "is empty; it names at least 1 source")
+    found = []
+    for index, number in enumerate(config.evidence):
+        evidence = checks.enum(f"explain.evidence[{index}]", enums.EVIDENCE, number)
+        if evidence is None and number == pb.EVIDENCE_UNSPECIFIED:
+            checks.add(f"explain.evidence[{index}]", f"must be one of {', '.join(enums.EVIDENCE.names)}")
+        elif evidence in found:
+            checks.add(f"explain.evidence[{index}]", f"names {evidence} more than once")
+        elif evidence is not None:
+            found.append(evidence)
+    return ExplainOptions(tuple(found), config.label)
 
 
 def read_fill_mask(request: pb.FillMaskRequest, reader: RequestReader, time_remaining: float | None) -> FillMaskCall:
@@ -200,6 +218,8 @@ def write_classify(results: Sequence[ClassifyResult], options: AttentionOptions)
             token.span.start, token.span.end = labelled.span
             for score in labelled.labels:
                 _write_label(token.labels.add(), score)
+        for explanation in result.explanations:
+            _write_explanation(message.explanations.add(), explanation)
         _write_input(message.input, result.read, options)
     return response
 
@@ -217,6 +237,16 @@ def write_fill_mask(results: Sequence[FillMaskResult], options: AttentionOptions
                 mask.pieces.add(id=piece.id, piece=piece.piece, text=piece.text, probability=piece.probability)
         _write_input(message.input, result.read, options)
     return response
+
+
+def _write_explanation(message: pb.Explanation, explanation: Explanation) -> None:
+    message.evidence = enums.EVIDENCE.number(explanation.evidence)
+    message.label, message.probability = explanation.label, explanation.probability
+    message.scores.extend(explanation.scores.tolist())
+    message.comprehensiveness, message.sufficiency = explanation.comprehensiveness, explanation.sufficiency
+    message.num_runs = explanation.num_runs
+    for share, num_erased, without, alone in explanation.erasures:
+        message.erasures.add(share=share, num_erased=num_erased, without=without, alone=alone)
 
 
 def write_detect(results: Sequence[DetectResult], options: AttentionOptions) -> pb.DetectResponse:

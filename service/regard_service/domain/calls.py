@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from regard import names
 from regard_service.domain.elements import NO_RULES, ElementRules
+from regard_service.domain.explanations import ExplainOptions
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.generation import EarlyStopping
 
@@ -212,6 +213,7 @@ class ClassifyCall(Call):
         labels: those to return; empty stands for all.
         top_k: None stands for all labels of an input, and one of a token.
         threshold: least probability of a label.
+        explain: evidence for the label to check.
     """
 
     texts: tuple[str, ...] = ()
@@ -220,6 +222,7 @@ class ClassifyCall(Call):
     top_k: int | None = None
     threshold: float = 0.0
     truncation: Truncation | None = None
+    explain: ExplainOptions = field(default_factory=ExplainOptions)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from regard.arrays import Float32Array
 from regard_service.domain.calls import Pooling
+from regard_service.domain.explanations import Explanation
 from regard_service.domain.results import AttentionMap, Source, Span, Timings
 
 
@@ -52,11 +53,12 @@ class TokenLabels(NamedTuple):
 
 @dataclass(frozen=True)
 class ClassifyResult:
-    """The labels of a whole input, or of each of its tokens."""
+    """The labels of a whole input, or of each of its tokens. Attributes: explanations: of one label of the input."""
 
     labels: tuple[LabelScore, ...]
     tokens: tuple[TokenLabels, ...]
     read: ReadInput
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True)

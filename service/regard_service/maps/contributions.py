@@ -54,9 +54,7 @@ def follow(trace: Trace) -> FollowedContributions:
     encoder, decoder, cross = trace.encoder_contributions, trace.decoder_contributions, trace.cross_contributions
     if encoder is None or decoder is None or cross is None:
         raise ValueError("the trace has no contributions of the encoder, of the decoder or of cross-attention")
-    memory = np.eye(encoder.together.shape[-1], dtype=np.float32)
-    for layer in range(len(encoder.together)):
-        memory = _with_residual(encoder, layer) @ memory
+    memory = follow_encoder(encoder)
     num_targets = decoder.together.shape[-1]
     from_source = np.zeros((num_targets, len(memory)), np.float32)
     from_prefix = np.eye(num_targets, dtype=np.float32)
@@ -66,6 +64,14 @@ def follow(trace: Trace) -> FollowedContributions:
         from_source = attended @ memory + bypassed[:, None] * (own @ from_source)
         from_prefix = bypassed[:, None] * (own @ from_prefix)
     return FollowedContributions(from_source, from_prefix)
+
+
+def follow_encoder(encoder: Contributions) -> Float32Array:
+    """Returns the share of each source token in each state after the last layer: float32 [source, source]."""
+    memory = np.eye(encoder.together.shape[-1], dtype=np.float32)
+    for layer in range(len(encoder.together)):
+        memory = _with_residual(encoder, layer) @ memory
+    return memory
 
 
 def shares(contributions: Contributions, layer: int) -> tuple[Float32Array, Float32Array]:

@@ -90,14 +90,15 @@ def load(folder: Path, load_options: LoadOptions) -> EncoderModel:
     net = load_net(family.net, folder, ignored=IGNORED, is_pickle_trusted=load_options.is_pickle_trusted)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = vision_encoder(net.config, weights_under(weights, f"{family.base}."))
+    head = family.head(net.config, weights)
     source = image_source(processor, encoder.config)
     return EncoderModel(
         family=str(settings["model_type"]),
         task="classification",
-        architecture=EncoderOnlyArchitecture(encoder, family.head(net.config, weights)),
+        architecture=EncoderOnlyArchitecture(encoder, head),
         reference=PictureClassifierOriginal(net),
         source=source,
-        output=labels_output(net.config),
+        output=labels_output(net.config, pooling="mean" if head.pooling == "mean" else "class"),
         tokenizers={},
         max_source_tokens=source.num_positions,
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),

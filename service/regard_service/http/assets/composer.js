@@ -233,7 +233,9 @@ export class Composer {
   #kindsOf(model) {
     const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);
     const few = isLong({ reads: this.#reads, text: this.#text.value });
-    return offered.filter((/** @type {string} */ kind) => !few || LINEAR_KINDS.includes(kind));
+    const { hiddenKinds } = described(this.#chosen);
+    const shown = offered.filter((/** @type {string} */ kind) => !hiddenKinds.includes(kind));
+    return shown.filter((/** @type {string} */ kind) => !few || LINEAR_KINDS.includes(kind));
   }
 
   /** Whether there is anything to send. */

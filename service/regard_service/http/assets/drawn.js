@@ -43,8 +43,9 @@ export function drawnOf(call, found, isFromPicture = false) {
     source_attention: grid ? [] : maps.filter(isSelf),
     hypotheses: [{ name: NAMES[call.task], text: rows.map(({ text }) => text).join(" "), tokens: rows.map(tokenOf), attention: [] }],
   };
-  const shown = maps.filter((/** @type {any} */ map) => grid || !isSelf(map));
-  const own = shown.map((/** @type {any} */ map) => (call.task === "detect" && !isSelf(map) ? map : pickedOf(map, rows, isFromPicture)));
+  const isOfBoxes = call.task === "detect"; // whose maps have a row for each box already
+  const shown = maps.filter((/** @type {any} */ map) => !isSelf(map) || (grid && !isOfBoxes));
+  const own = isOfBoxes ? shown : shown.map((/** @type {any} */ map) => pickedOf(map, rows, isFromPicture));
   return { ...drawn, hypotheses: [{ ...drawn.hypotheses[0], attention: own }] };
 }
 

@@ -17,6 +17,7 @@
  * @property {boolean} isOneStep whether the answer is made in one step: it does not stream, and has no beams
  * @property {boolean} hasMost whether a call may limit how many labels, pieces or boxes it gets
  * @property {boolean} hasThreshold whether a call may leave out what is improbable
+ * @property {string[]} hiddenKinds of map that the page does not show
  * @property {(model: any) => Reads} reads of a model
  */
 
@@ -31,7 +32,8 @@ export const TASKS = {
   },
   TASK_ENCODING: { ...inOneStep("encode", "Encode", "Encode", "lines"), hasMost: false, hasThreshold: false },
   TASK_MASK_FILLING: { ...inOneStep("fill-mask", "Fill masks", "FillMask", "text"), hasThreshold: false },
-  TASK_DETECTION: inOneStep("detect", "Detect", "Detect", "picture"),
+  // Among the regions themselves there is no line of words to show, and none of boxes.
+  TASK_DETECTION: { ...inOneStep("detect", "Detect", "Detect", "picture"), hiddenKinds: ["ATTENTION_KIND_ENCODER_SELF"] },
   TASK_ANSWERING: inOneStep("answer", "Answer", "Answer", "question"),
 };
 
@@ -60,7 +62,7 @@ export const readsPicture = (reads) => reads === "picture" || reads === "questio
  * @returns {Description}
  */
 function generating(task, method, reads) {
-  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, reads: () => reads };
+  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, hiddenKinds: [], reads: () => reads };
 }
 
 /**
@@ -71,5 +73,5 @@ function generating(task, method, reads) {
  * @returns {Description}
  */
 function inOneStep(task, name, method, reads) {
-  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, reads: () => reads };
+  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, hiddenKinds: [], reads: () => reads };
 }
