@@ -101,10 +101,8 @@ class Answerer(nn.Module):
     def fold(self) -> None:
         """Merges the normalizations, with their running means and variances, into the convolutions."""
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None and norm.running_mean is not None:
-                factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-                convolution.weight.mul_(factor[:, None, None, None])
-                convolution.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)
+            if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+                _merge(norm, convolution)
             self.norms[index] = nn.Identity()
 
     def cells(self, pixels: Tensor) -> Tensor:
@@ -138,3 +136,12 @@ class Answerer(nn.Module):
         fused = self.fused(cells, ids, mask)
         logits: Tensor = self.head(fused.text[:, 0] + fused.regions.mean(dim=1))
         return logits
+
+
+def _merge(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> None:
+    """Merges a normalization into the convolution before it."""
+    if norm.running_mean is None or norm.running_var is None or convolution.bias is None:
+        raise ValueError("the normalization keeps no running mean, or the convolution has no bias")
+    factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    convolution.weight.mul_(factor[:, None, None, None])
+    convolution.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)

@@ -7,6 +7,7 @@ import numpy as np
 
 from regard_service.calls.inputs import Part
 from regard_service.pictures.reader import SourceImage
+from regard_service.text.reading import SourceText
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,17 @@ class Units:
         indexes: of the tokens that are no special ones, or of all regions, row by row.
     """
 
-    part: Part
+    part: SourceImage | SourceText
     first: int
     indexes: tuple[int, ...]
 
     @classmethod
     def of(cls, part: Part) -> "Units":
-        """Returns the units of an input."""
+        """Returns the units of a picture or a text. Raises TypeError: it is a question."""
         if isinstance(part, SourceImage):
             return cls(part, part.grid.first_position, tuple(range(part.grid.rows * part.grid.columns)))
+        if not isinstance(part, SourceText):
+            raise TypeError(f"a {type(part).__name__} is not classified")
         return cls(part, 0, tuple(index for index, token in enumerate(part.tokens) if not token.is_special))
 
     @property

@@ -91,7 +91,7 @@ def test_a_unit_to_which_nothing_corresponds_has_no_link() -> None:
 
 
 def test_links_grow_by_pairs_of_some_weight_alone() -> None:
-    others = [[1, 20, 1, 1, 1], [1, 1, 20, 1, 1], [1, 1, 1, 20, 1], [1, 1, 1, 1, 20]]
+    others: list[list[float]] = [[1, 20, 1, 1, 1], [1, 1, 20, 1, 1], [1, 1, 1, 20, 1], [1, 1, 1, 1, 20]]
     linked = [(0, 0), (1, 2), (2, 3), (3, 4), (4, 5)]
     # The second target unit lies beside the link of the first, and attends most to the same source unit.
     assert _links([[20, 1, 1, 1, 1], [5, 3, 4, 4, 4], *others]) == linked  # with a relative weight of 0.22

@@ -8,7 +8,7 @@ from onnxruntime import InferenceSession
 
 from regard.arrays import Array
 from regard_export.families.regard_checkpoints import transformer
-from regard_service.bundle import Bundle, TextSource
+from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.engine.runtime.runner import MIN_POSITIONS_ON_ALL_CORES, Runner
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
@@ -51,6 +51,7 @@ def _sources(runner: Runner, lengths: Sequence[int]) -> list[Array]:
     if isinstance(manifest.source, TextSource):
         texts = [random.integers(0, manifest.target.vocab_size, length) for length in lengths]
         return [np.stack([text, text]) if manifest.target.copies else text for text in texts]
+    assert isinstance(manifest.source, ImageSource)
     size = (3, manifest.source.height, manifest.source.width)
     return [random.standard_normal(size, np.float32) for _ in lengths]
 
