@@ -25,6 +25,12 @@ async function main() {
     ignoreTags: ['x'],
     modelType: 'latency_optimized',
   });
+  const cut = await client.translateText('<d>Where is the library? <cut/>My sister sleeps.</d>', 'en', 'de', {
+    tagHandling: 'xml',
+    outlineDetection: false,
+    splittingTags: ['cut'],
+    nonSplittingTags: ['d'],
+  });
   const entries = new deepl.GlossaryEntries({ entries: { dog: 'Köter' } });
   const glossary = await client.createGlossary('Tiere', 'en', 'de', entries);
   const dictionaries = [
@@ -41,6 +47,7 @@ async function main() {
   const found = {
     texts: results.map((each) => [each.text, each.detectedSourceLang, each.billedCharacters]),
     ignored: [ignored.text, ignored.modelTypeUsed],
+    cut: cut.text,
     target: (await client.getTargetLanguages()).map((each) => each.code),
     glossary: (await client.translateText('The dog sleeps.', 'en', 'de', { glossary })).text,
     entries: (await client.getGlossaryEntries(glossary)).entries(),

@@ -151,6 +151,7 @@ def test_the_library_for_node(by_node: Got) -> None:
     assert by_node["texts"] == [[text, source.lower(), size] for text, source, size in TEXTS]
     assert "<x>green world</x>" in by_node["ignored"][0]
     assert by_node["ignored"][1] == "latency_optimized"
+    assert by_node["cut"] == "<d>Wo ist die Bibliothek? <cut/>Meine Schwester schläft.</d>"
     assert by_node["target"] == ["de", "es", "es-419", "fr"]
     assert "Köter" in by_node["glossary"]
     assert (by_node["entries"], by_node["french"]) == ({"dog": "Köter"}, {"dog": "cabot"})
