@@ -151,11 +151,17 @@ def _shortlist(manifest: Manifest) -> str:
         return ""
     dev = manifest.verification.get("dev", {})
     costs = [
-        f"{variant.precision}: {cost['value']} of the metric lost, {cost['same_outputs']:.1%} of dev outputs unchanged"
+        f"{variant.precision}: {_cost(dev[fact])}"
         for variant in manifest.variants
-        if (cost := dev.get(f"{variant.precision}_shortlist"))
+        if (fact := f"{variant.precision}_shortlist") in dev
     ]
     return "; ".join(["a step chooses among the words that the source may become", *costs])
+
+
+def _cost(cost: Mapping[str, float | None]) -> str:
+    """The dev metric's drop, half of its 95 % interval if it has one, and the share of the same outputs."""
+    interval = "" if cost["plus_or_minus"] is None else f" (plus or minus {cost['plus_or_minus']:g})"
+    return f"{cost['value']:g} points of the dev metric lost{interval}, {cost['same_outputs']:.1%} of outputs the same"
 
 
 def _languages(sources: Sequence[str], targets: Sequence[str]) -> str:

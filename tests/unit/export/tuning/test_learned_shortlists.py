@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from regard_export.checkpoints.any_model import as_writer
+from regard_export.cli.tables import bundle_table
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
+from regard_export.examples.dev_sets import DevExample
 from regard_export.examples.input_readers import InputReader, open_input_reader
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.examples.training_texts import read_training_texts
@@ -20,10 +23,12 @@ from regard_export.exporting.options import ExportOptions
 from regard_export.exporting.shortlist_choice import choose_shortlist
 from regard_export.families.regard_checkpoints import transformer
 from regard_export.tuning.learned_shortlists import WordLists, language_rows
+from regard_export.verification.check_report import VerificationFailed
+from regard_export.verification.dev_quality import dev_texts
 from regard_service.bundle import Bundle, Precision, TextSource, parse_shortlist
 from regard_service.generation import Generation
 from tests.unit.export.student_checkpoints import shortlist_bytes
-from tests.unit.export.transformer_checkpoints import LANGUAGES, tiny_checkpoint
+from tests.unit.export.transformer_checkpoints import LANGUAGES, tiny_checkpoint, write_tiny_bundle
 
 MAX_NEW_TOKENS = 8
 PRECISIONS: tuple[Precision, ...] = ("int8", "float32", "int4")
@@ -154,6 +159,37 @@ def test_where_the_list_has_every_word_the_tokens_are_the_same(data: Path, tmp_p
         for listed, whole in both:
             assert listed.tokens.tolist() == whole.tokens.tolist()
             np.testing.assert_allclose(listed.logprobs, whole.logprobs, atol=1e-4)
+
+
+def _with_list(tmp_path: Path, num_first: int, name: str, *, is_mismatch_allowed: bool = False) -> Bundle:
+    """A bundle whose list is the first pieces, judged on what the model writes over the whole vocabulary."""
+    model = transformer.from_checkpoint(tiny_checkpoint(seed=2))
+    path = tmp_path / f"{name}.bin"
+    path.write_bytes(shortlist_bytes([0] * (model.target.vocab_size + 1), [], num_first=num_first))
+    chosen, _ = choose_shortlist(model, str(path), None)
+    plain = write_tiny_bundle(tmp_path / f"{name}-plain", model, "int8")
+    written = dev_texts(VariantEngine(plain, "int8"), plain, {"de": [DevExample(x, ()) for x in EXAMPLE_SENTENCES]})
+    dev = {"de": [DevExample(x, (y,)) for x, y in zip(EXAMPLE_SENTENCES, written["de"], strict=True)]}
+    options = ExportOptions("tiny", "1", ("int8",), dev, is_mismatch_allowed=is_mismatch_allowed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+        patch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
+        return export(as_writer(chosen, ""), tmp_path / name, options, lambda _: None)
+
+
+def test_a_list_that_costs_too_much_fails_the_export(tmp_path: Path) -> None:
+    with pytest.raises(VerificationFailed, match="shortlist: drop in dev BLEU against the whole vocabulary"):
+        _with_list(tmp_path, num_first=8, name="narrow")
+
+
+def test_the_manifest_and_inspect_state_what_a_list_costs(tmp_path: Path) -> None:
+    bundle = _with_list(tmp_path, num_first=420, name="full", is_mismatch_allowed=True)
+    cost = {"value": 0.0, "plus_or_minus": 0.0, "same_outputs": 1.0}
+    assert bundle.manifest.verification["dev"]["int8_shortlist"] == cost
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(bundle_table(bundle))
+    assert "int8: 0 points of the dev metric lost (plus or minus 0), 100.0% of outputs the same" in capture.get()
 
 
 def test_the_options_are_refused_where_they_have_no_meaning(data: Path, tmp_path: Path) -> None:
