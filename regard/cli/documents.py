@@ -26,7 +26,7 @@ from regard.wire import as_json
 
 ENDINGS = frozenset(
     """
-    .ass .arb .docx .htm .html .json .markdown .md .po .pot .srt .ssa .text .txt .vtt .xhtml .xlf .xliff
+    .ass .arb .docx .htm .html .json .markdown .md .po .pot .srt .ssa .text .ts .txt .vtt .xhtml .xlf .xliff
     """.split()
 )
 """Of the names of files that a server reads."""

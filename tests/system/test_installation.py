@@ -37,6 +37,7 @@ FILES = {
     "a.po": 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "{}"\nmsgstr ""\n',
     "a.json": '{{"key": "{}"}}',
     "a.xlf": XLIFF.format('<unit id="u"><segment><source>{}</source></segment></unit>'),
+    "a.ts": '<TS version="2.1"><context><message><source>{}</source></message></context></TS>',
 }
 
 

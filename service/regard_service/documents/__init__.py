@@ -12,6 +12,6 @@ The modules, each using those above it:
     inline         a sentence with markup of its own: tags in a unit, and the markup back
     lines          lines of a width
     plain_text, json_strings, icu, html, gettext_entries, gettext, plurals, subtitle_cues, subtitles,
-    markdown_blocks, markdown_inline, markdown, xml_source, xliff, word_paragraphs, word    the formats
+    markdown_blocks, markdown_inline, markdown, xml_source, xliff, qt, word_paragraphs, word    the formats
     formats        formats by media type and by file name
 """

@@ -19,6 +19,7 @@ from regard_service.documents.marks import (
     Marks,
 )
 from regard_service.documents.plain_text import open_plain_text
+from regard_service.documents.qt import open_qt
 from regard_service.documents.subtitles import open_ass, open_srt, open_vtt
 from regard_service.documents.unit import Document, DocumentOptions
 from regard_service.documents.word import open_word
@@ -65,6 +66,7 @@ FORMATS = (
     ),
     DocumentFormat("application/json", ("json", "text/json"), (".json", ".arb"), open_json, VALUES),
     DocumentFormat("application/xliff+xml", ("xliff", "xlf"), (".xlf", ".xliff"), open_xliff, NONE),
+    DocumentFormat("text/vnd.qt.linguist", ("ts", "qt", "text/vnd.trolltech.linguist"), (".ts",), open_qt, NONE),
     DocumentFormat(_WORD, ("docx",), (".docx",), open_word, NONE),
 )
 

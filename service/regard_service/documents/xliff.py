@@ -7,6 +7,7 @@ After the OASIS standards XLIFF 1.2 and 2.1. A unit that has a translation keeps
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from regard_service.documents.accelerators import with_accelerator, without_accelerator
 from regard_service.documents.encoding import decode, has_mark
 from regard_service.documents.inline import (
     BrokenTags,
@@ -23,7 +24,7 @@ from regard_service.documents.inline import (
     unit_text,
 )
 from regard_service.documents.places import Place, TextDocument, bounded
-from regard_service.documents.unit import Document, DocumentOptions, Unit, refused
+from regard_service.documents.unit import Document, DocumentOptions, Unit, UnitFormat, refused
 from regard_service.documents.xml_source import (
     Element,
     declared_encoding,
@@ -98,7 +99,8 @@ class _Reader:
         parts = [(each.inner, self._trimmed(each)) for each in segments or [source]]
         worded = [(inner, found) for inner, found in parts if is_worded(found.pieces)]
         if worded:
-            units = tuple(Unit(*unit_text(found.pieces), name, self._note(element)) for _, found in worded)
+            note = self._note(element)
+            units = tuple(Unit(*_without_shortcut(found)[:2], name, note) for _, found in worded)
             inner = (segmented if segments and segmented else source).inner
             yield self._place(element, source, target, units, _Target(self._text, inner, worded))
 
@@ -195,7 +197,17 @@ class _Target:
         return "".join([*pieces, self._text[position : self._inner.end]])
 
 
+def _without_shortcut(found: Trimmed) -> tuple[str, UnitFormat, str]:
+    """Returns the text of a unit, its format, and the mark and letter of its keyboard shortcut; "" if it has none."""
+    text, form = unit_text(found.pieces)
+    if form != "plain":
+        return text, form, ""
+    label, accelerator = without_accelerator(text)
+    return label, form, accelerator
+
+
 def _written(found: Trimmed, translation: str, index: int) -> str:
+    translation = with_accelerator(translation, _without_shortcut(found)[2])
     try:
         pieces = read_translation(translation, found.pieces)
     except BrokenTags as error:

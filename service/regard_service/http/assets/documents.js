@@ -10,7 +10,7 @@ import { bytesOf } from "./view/weights.js";
 /** @typedef {import("./composer.js").Call} Call */
 
 /** Endings of the files that can be chosen; the server says no to others. */
-export const ENDINGS = ".txt .md .markdown .html .htm .xhtml .srt .vtt .ass .ssa .po .pot .xlf .xliff .json .arb .docx".split(" ");
+export const ENDINGS = ".txt .md .markdown .html .htm .xhtml .srt .vtt .ass .ssa .po .pot .xlf .xliff .ts .json .arb .docx".split(" ");
 
 export class DocumentPanel {
   constructor() {

@@ -68,3 +68,12 @@ def test_a_catalogue() -> None:
     document = open_document(b'msgid "Save _As..."\nmsgstr ""\n', "po")
     assert texts(document) == ["Save As..."]
     assert b'msgstr "Speichern _als..."' in document.write(["Speichern als..."]).data
+
+
+def test_a_label_of_xliff() -> None:
+    source = '<xliff version="2.0"><file><unit><segment><source>{}</source></segment></unit></file></xliff>'
+    document = open_document(source.format("E&amp;xit").encode(), "xliff")
+    assert texts(document) == ["Exit"]
+    assert b"<target>&amp;Beenden</target>" in document.write(["Beenden"]).data
+    tagged = open_document(source.format('E&amp;xit <ph id="1"/>x').encode(), "xliff")
+    assert texts(tagged) == ['E&amp;xit <img id="2"/>x']

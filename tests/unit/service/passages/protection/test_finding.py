@@ -46,7 +46,7 @@ PLACEHOLDERS = [
     "{{{raw}}}", "%<name>s", "$(pwd)", "{user_name!r}", "%lu", "%05.2f", "{{ name|upper }}",
     "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d",
     "%1$d", "%2$s",
-    "$t(nested.key)", "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
+    "%1", "%L2", "%n", "$t(nested.key)", "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
     "{count, plural, one{# file} other{# files}}", "____", "__/__/____",
 ]  # fmt: skip
 CODES = [
