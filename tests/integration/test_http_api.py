@@ -372,6 +372,8 @@ async def test_unknown_paths_and_wrong_methods_are_problems_that_help() -> None:
                 ("POST", "/v1/translat", HELLO),
                 ("POST", "/v1/translate/", HELLO),
                 ("GET", "/nothing/like/it", None),
+                ("POST", "/deepl/v2/translate", HELLO),
+                ("POST", "/v2/models/everyday/infer", HELLO),
                 ("PUT", "/v1/summarize", HELLO),
                 ("PUT", "/v1/glossaries/a", HELLO),
                 ("GET", "/v1/translate/stream?text=A%ff&target_language=de", None),
@@ -384,6 +386,9 @@ async def test_unknown_paths_and_wrong_methods_are_problems_that_help() -> None:
     assert answers["/v1/translat"].json["detail"] == "there is no /v1/translat; did you mean /v1/translate?"
     assert answers["/v1/translate/"].json["detail"] == "there is no /v1/translate/; did you mean /v1/translate?"
     assert answers["/nothing/like/it"].json["reason"] == "PATH_NOT_FOUND"
+    opens = "it is of the door deepl, which the setting deepl_door opens"
+    assert answers["/deepl/v2/translate"].json["detail"] == f"there is no /deepl/v2/translate; {opens}"
+    assert answers["/v2/models/everyday/infer"].json["detail"].endswith("the setting open_inference_door opens")
     put = answers["/v1/summarize"]
     assert (put.status, put.json["reason"], put.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
     assert put.json["detail"] == "PUT is not allowed for /v1/summarize; POST is"

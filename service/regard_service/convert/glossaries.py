@@ -18,7 +18,8 @@ def read_glossary(request: pb.PutGlossaryRequest, read_file: ReadFile) -> Glossa
     """Reads a glossary to keep. Raises InvalidInput with every violation."""
     checks = Checks()
     if bool(request.terms) == bool(request.file):
-        checks.add("terms", "and file: one of them holds the terms")
+        fault = "is given, and so is file" if request.terms else "is empty, and so is file"
+        checks.add("terms", f"{fault}; one of them holds the terms")
         checks.raise_if_any()
     if len(request.terms) > MAX_TERMS:
         checks.add("terms", f"holds {len(request.terms)}; the limit is {MAX_TERMS}; a file may have more")

@@ -1,6 +1,6 @@
 """The HTTP application: metrics and health, and optionally the JSON API and the playground."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from functools import partial
 from importlib import metadata
 
@@ -10,10 +10,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import Match, Route, compile_path
 
 from regard_service.errors import ServiceError
 from regard_service.http.docs_page import page
+from regard_service.http.doors.all_doors import DOORS
 from regard_service.http.doors.gateway import Gateway
 from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
@@ -128,9 +129,18 @@ def _of_router(request: Request, status: int, allowed: str) -> Problem:
     meant = (
         path.rstrip("/") if path.rstrip("/") in paths else closest(path, [each for each in paths if "{" not in each])
     )
-    advice = f"did you mean {meant}?" if meant else "/docs lists the paths"
+    advice = _closed_door(path, set(paths)) or (f"did you mean {meant}?" if meant else "/docs lists the paths")
     detail = f"there is no {path[:200]}; {advice}"
     return Problem(status, "NOT_FOUND", "PATH_NOT_FOUND", detail)
 
 
+def _closed_door(path: str, served: Set[str]) -> str:
+    """Returns the setting that opens the door whose call a path is; "" if it is none, or the door is open."""
+    door = next((door for door, call in _CALLS_OF_DOORS if call.match(path)), None)
+    if door is None or served & {f"{door.prefix}{call.path}" for call in door.calls}:
+        return ""
+    return f"it is of the door {door.name}, which the setting {door.name}_door opens"
+
+
+_CALLS_OF_DOORS = [(door, compile_path(f"{door.prefix}{call.path}")[0]) for door in DOORS for call in door.calls]
 _INTERNAL = Problem(500, "INTERNAL", ServiceError.reason, "internal error; the server's log has the cause")
