@@ -1,12 +1,21 @@
 """The languages of a model, as its manifest states them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from regard_export.errors import ExportError
 
 LanguagePairs = Sequence[tuple[str, str]]
 """Source and target languages that the caller chose; empty if the caller chose none."""
+
+_CODE = re.compile(r"[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8}){0,4}")
+
+
+def is_language_code(value: Any) -> bool:
+    """Whether a value of a foreign file has the form of a code, as BCP 47 writes them, or with underscores."""
+    return isinstance(value, str) and _CODE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)

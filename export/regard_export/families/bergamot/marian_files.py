@@ -33,7 +33,7 @@ MAX_FILE_BYTES = 2**32
 MAX_ITEMS = 2**14
 MAX_NAME_BYTES = 2**10
 MAX_AXES = 4
-MAX_WEIGHT = 1e4  # larger ones come from damaged multipliers
+MIN_WEIGHT, MAX_WEIGHT = 1e-8, 1e4  # the largest of an item lies between them, unless its multiplier is damaged
 
 # Types: a class of numbers and the bytes of one (marian-dev `src/common/types.h`).
 FLOAT32, FLOAT16, INT8, INTGEMM8 = 0x404, 0x402, 0x101, 0x4101
@@ -173,7 +173,7 @@ class _Binary:
         if len(shape) != 2 or len(data) < size + _MULTIPLIER.size:
             raise self._fault(f"{name}, {shape}, has {len(data)} bytes, too few for int8 with a multiplier")
         (multiplier,) = _MULTIPLIER.unpack_from(data, size)
-        if not (math.isfinite(multiplier) and multiplier > 127 / MAX_WEIGHT):
+        if not 127 / MAX_WEIGHT < multiplier < 127 / MIN_WEIGHT:  # nor if it is no number
             raise self._fault(f"{name} has the multiplier {multiplier}")
         values = np.frombuffer(data, np.int8, size)
         return Item(values.reshape(shape) if name in TABLES else values.reshape(shape[::-1]).T, multiplier)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regard_export.checkpoints.languages import LanguagePairs
+from regard_export.checkpoints.languages import LanguagePairs, is_language_code
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.contents import (
     COMPRESSED,
@@ -23,6 +23,7 @@ SHORTLISTS = ("lex*.bin",)
 CONFIGS = ("config*.yml", "config*.yaml", "*.decoder.yml")
 UNREADABLE = ".zst"  # Python has no decompressor before 3.14
 UNKNOWN = "unknown"
+MAX_LINE = 200  # characters
 _PAIR = re.compile(r"[a-z]+\.(?!best\.|base\.|tiny\.|full\.)([a-z]{2})([a-z]{2})\.")
 _SHORT_NAME = re.compile(r"([a-z]{2,3})-([a-z]{2,3})\b")
 
@@ -83,7 +84,7 @@ def find_files(folder: Path, languages: LanguagePairs) -> StudentFiles:
         shortlist,
         settings,
         languages[0] if languages else _languages(model, described),
-        str(described.get("modelName") or ""),
+        _line(described.get("modelName") or ""),
         _license(folder),
     )
 
@@ -182,8 +183,8 @@ def _languages(model: Path, described: Mapping[str, Any]) -> tuple[str, str]:
     """Of metadata.json (Firefox), model_info.json (translateLocally), or the model's name, as model.enpt.bin."""
     for names in (("sourceLanguage", "targetLanguage"), ("fromLang", "toLang")):
         pair = [described.get(name) for name in names]
-        if isinstance(pair[0], str) and isinstance(pair[1], str) and all(pair):
-            return pair[0], pair[1]
+        if all(is_language_code(code) for code in pair):
+            return str(pair[0]), str(pair[1])
     match = _SHORT_NAME.match(str(described.get("shortName") or "")) or _PAIR.match(model.name)
     return (match[1], match[2]) if match else (UNKNOWN, UNKNOWN)
 
@@ -191,5 +192,10 @@ def _languages(model: Path, described: Mapping[str, Any]) -> tuple[str, str]:
 def _license(folder: Path) -> str:
     for file in _found(folder, "LICENSE*", "LICENCE*"):
         with file.open(encoding="utf-8", errors="replace") as lines:
-            return lines.readline(200).strip()
+            return _line(lines.readline(MAX_LINE))
     return ""
+
+
+def _line(value: Any) -> str:
+    """A text of a foreign file as a line of the manifest: without control characters and halves of surrogate pairs."""
+    return "".join(character for character in str(value)[:MAX_LINE] if character.isprintable()).strip()

@@ -36,6 +36,7 @@ ONLY: Mapping[str, tuple[Any, ...]] = {
     "transformer-train-positions": (False,),
     "ulr": (False,),
 }
+FLAGS = ("tied-embeddings-all", "tied-embeddings-src", "tied-embeddings", "output-omit-bias")
 # Each sublayer's preprocess and postprocess without dropout: "a" adds the residual, "n" normalizes.
 NORMS: Mapping[tuple[str, str], Literal["pre", "post"]] = {("", "an"): "post", ("n", "a"): "pre"}
 
@@ -168,6 +169,9 @@ def _faults(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"transformer-decoder-autoreg {autoregression!r}"
     if autoregression == "rnn" and cell != "ssru":
         yield f"the decoder cell {cell!r}"
+    for name in FLAGS:
+        if not isinstance(options.get(name, False), bool):
+            yield f"{name} {options[name]!r}"
     order = _operations(options, "preprocess"), _operations(options, "postprocess")
     if order not in NORMS:
         yield f"normalization in the order {order[0]!r}, {order[1]!r}"

@@ -14,7 +14,7 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.files import read_json
-from regard_export.checkpoints.languages import Languages
+from regard_export.checkpoints.languages import Languages, is_language_code
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.descriptions.transformer import TransformerDescription
@@ -57,6 +57,10 @@ PIECE_MARKS = {
     "\u0120": "byte pairs as GPT-2 spells them",
     "@@": "pieces of subword-nmt",
 }
+SUBWORD_NMT = (
+    "byte pairs over the words of Moses' tokenizer, whose way back from words to text depends on the words before "
+    "(quotation marks open and close in turn), which no tokenizer of a bundle does"
+)
 UNUSED = "<unused {}>"  # an id without a piece
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
@@ -114,8 +118,9 @@ def _load(folder: Path, outside: Path, load_options: LoadOptions, metadata: Mapp
     with weights.require_all_read(IGNORED_WEIGHTS):
         description = describe(weights, settings)
     vocabularies = _vocabularies(folder, outside, settings, description)
-    codes = str(metadata.get("from_code") or ""), str(metadata.get("to_code") or "")
-    pairs = load_options.languages or ((codes,) if all(codes) else ())
+    codes = metadata.get("from_code"), metadata.get("to_code")
+    named = ((str(codes[0]), str(codes[1])),) if all(is_language_code(code) for code in codes) else ()
+    pairs = load_options.languages or named
     languages = vocabulary_languages(vocabularies, pairs, str(metadata.get("target_prefix") or ""))
     target = _target(vocabularies, languages, description)
     limit = description.config.max_positions
@@ -207,6 +212,9 @@ def _faults(weights: TrackedWeights, settings: Mapping[str, Any]) -> list[str]:
     faults += _size_faults(weights)
     if _number(weights, "decoder/alibi", 0) or settings.get("quantization_type"):
         faults.append("ALiBi" if _number(weights, "decoder/alibi", 0) else "AWQ quantization")
+    epsilon = settings.get("layer_norm_epsilon")
+    if epsilon is not None and not (type(epsilon) in (int, float) and 0 <= epsilon < 1):
+        faults.append(f"layer_norm_epsilon {epsilon!r}")
     if settings.get("add_source_bos"):
         faults.append("add_source_bos")
     if settings.get("decoder_start_token", "<s>") is None:
@@ -234,7 +242,7 @@ def _is_unsupported(name: str) -> bool:
 
 
 def _tokenizer_faults(folder: Path) -> list[str]:
-    return [f"pieces of subword-nmt ({name})" for name in ("bpe.model",) if (folder / name).is_file()]
+    return [f"{name}: {SUBWORD_NMT}" for name in ("bpe.model",) if (folder / name).is_file()]
 
 
 def _activation(weights: Mapping[str, Any], side: str) -> Activation:

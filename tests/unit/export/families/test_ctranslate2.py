@@ -225,6 +225,13 @@ def test_a_missing_or_foreign_model_is_named(written, tmp_path: Path, content: b
         _load(folder)
 
 
+@pytest.mark.parametrize("code", [["en"], 5, "e" * 5000, "../x", " "])
+def test_what_is_no_code_of_a_language_names_none(written, tmp_path: Path, code: Any) -> None:
+    file = write_package(tmp_path / "a.argosmodel", written("pre"), from_code=code)
+    with pytest.raises(ExportError, match=r"a\.argosmodel: this checkpoint does not name its languages"):
+        load_source_model(file)
+
+
 def test_faults_within_a_package_name_the_package(tmp_path: Path) -> None:
     file = tmp_path / "bad.argosmodel"
     with zipfile.ZipFile(file, "w") as archive:
@@ -280,6 +287,8 @@ def test_older_versions(written, tmp_path: Path, version: int) -> None:
         ({"add_source_bos": True}, "add_source_bos"),
         ({"decoder_start_token": None}, "no decoder_start_token"),
         ({"unk_token": "<nothing>"}, "lack <nothing>"),
+        ({"layer_norm_epsilon": "x"}, "layer_norm_epsilon 'x'"),
+        ({"layer_norm_epsilon": -1}, "layer_norm_epsilon -1"),
     ],
 )
 def test_options_of_the_config_that_are_refused(written, tmp_path: Path, change: Any, message: str) -> None:

@@ -119,6 +119,7 @@ def test_truncated_files_are_refused(tmp_path: Path, end: int) -> None:
         (binary({**ITEMS, "w": (0x4101, (4, 6), b"\1" * 24 + struct.pack("<f", 0))}), "w has the multiplier 0.0"),
         (binary({**ITEMS, "w": (0x4101, (4, 6), b"\1" * 24 + struct.pack("<f", -2))}), "w has the multiplier -2.0"),
         (binary({**ITEMS, "w": (0x4101, (1, 1), b"\1" + struct.pack("<f", np.nan))}), "w has the multiplier nan"),
+        (binary({**ITEMS, "w": (0x4101, (1, 1), b"\1" + struct.pack("<f", 1e30))}), "w has the multiplier 1.0"),
         (binary({**ITEMS, "w": (0x4101, (4, 6), b"\1" * 24)}), "too few for int8 with a multiplier"),
         (binary({**ITEMS, "w": (0x404, (4, 6), b"\1" * 24)}), r"w, \(4, 6\), has 24 bytes, too few"),
         (binary({**ITEMS, "w": (0x5101, (4, 6), b"\1" * 24)}), "w is of type intgemm8avx2"),

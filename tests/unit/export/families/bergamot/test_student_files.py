@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,17 @@ def _translate_locally(student: Path, folder: Path) -> None:
     )
     (folder / "catalog-entry.yml").write_text("anything: else")
     (folder / "speed.cpu.intgemm8bitalpha.sh").write_text("exit")
+
+
+@pytest.mark.parametrize("codes", [("../..", "pt"), ("x" * 3000, "pt"), (5, ["pt"]), (" ", "\n")])
+def test_what_is_no_code_of_a_language_is_not_taken_for_one(student: Path, tmp_path: Path, codes: Any) -> None:
+    folder = Path(shutil.copytree(student, tmp_path / "model"))
+    described = {"fromLang": codes[0], "toLang": codes[1], "modelName": "Tiny\ud800\n\x07" + "x" * 5000}
+    (folder / "model_info.json").write_text(json.dumps(described))
+    model = load_source_model(folder)
+    assert (model.source_languages, model.target_languages) == (("en",), ("pt",))  # of the file's name
+    assert model.summary.startswith("Tinyxxx")
+    assert len(model.summary) < 300
 
 
 @pytest.mark.parametrize("lay_out", [_firefox, _translate_locally])
