@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:  # pragma: no cover, the tests have both
 
 from regard.plots.animation import save_animation
 from regard.plots.caption import plot_caption
+from regard.plots.detections import plot_detections
 from regard.plots.flow import plot_attention_flow
 from regard.plots.heads import plot_heads
 from regard.plots.heatmap import plot_attention_weights
@@ -35,6 +36,7 @@ __all__ = [
     "plot_attention_flow",
     "plot_attention_weights",
     "plot_caption",
+    "plot_detections",
     "plot_heads",
     "plot_result",
     "save_animation",

@@ -185,12 +185,12 @@ def read_pixels(picture: ImageLike, grid: ImageGrid) -> NDArray[np.uint8]:
     """The picture's pixels, upright and scaled down to what the figure can show: uint8 [height, width, 3].
 
     Raises:
-        ValueError: the picture has another size than the one that was captioned.
+        ValueError: the picture has another size than the one that was sent.
     """
     with Image.open(BytesIO(read_image(picture))) as opened:
         upright = ImageOps.exif_transpose(opened)
         if upright.size != (grid.image_width, grid.image_height):
-            captioned = f"{grid.image_width} x {grid.image_height}"
-            raise ValueError(f"the picture is {upright.width} x {upright.height}; the one captioned was {captioned}")
+            sent = f"{grid.image_width} x {grid.image_height}"
+            raise ValueError(f"the picture is {upright.width} x {upright.height}; the one that was sent is {sent}")
         upright.thumbnail((_MAX_PIXELS, _MAX_PIXELS))
         return np.asarray(upright.convert("RGB"), np.uint8)

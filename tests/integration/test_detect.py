@@ -271,7 +271,7 @@ def test_the_open_inference_protocol_has_padded_boxes(served: Served) -> None:
         asked.parameters["num_beams"].int64_param = 2
         with pytest.raises(grpc.RpcError, match="num_beams: is not known; there are priority, top_k, thres"):
             stub.ModelInfer(asked)
-    results = served.client.detect(images, threshold=0.3, top_k=3)
+    results = served.client.detect([*images], threshold=0.3, top_k=3)
     numbers = [len(result.detections) for result in results]
     raw = {tensor.name: content for tensor, content in zip(answer.outputs, answer.raw_output_contents, strict=True)}
     assert np.frombuffer(raw["num_boxes"], "<i4").tolist() == numbers

@@ -23,6 +23,9 @@ SUPPRESSION = 20.0
 NO_OBJECT = -30.0
 """The least logit of a candidate: a probability of 1e-13."""
 
+STD_OF_SCORES = 0.02
+"""Of the weights of queries and keys before training, when every cell attends to all cells alike."""
+
 BIAS_OF_RARE = -4.0
 """Of labels' logits before training: nearly all cells hold no centre (Lin et al. 2017, "Focal Loss", section 4.1)."""
 
@@ -123,6 +126,11 @@ class Detector(nn.Module):
             layers.append(_Convolution(second if layer == 0 else width, width, 1, has_norms))
         self.layers = nn.ModuleList(layers)
         self.non_local = NonLocalBlock(width, inner_channels=config.inner_channels) if config.is_non_local else None
+        if self.non_local is not None:
+            # Objects have the largest features. Scores of the usual size would leave some of them no weight from the
+            # start, and with it no gradient.
+            for projection in (self.non_local.query, self.non_local.key):
+                nn.init.normal_(projection.weight, std=STD_OF_SCORES)
         self.mixing = _Convolution(width, width, 1, has_norms)
         self.labels = nn.Conv2d(width, len(config.labels), 1)
         self.geometry = nn.Conv2d(width, 4, 1)

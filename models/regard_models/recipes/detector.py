@@ -1,6 +1,6 @@
 """Recipe of `locks`: boxes of locks, keys and balls, with a non-local block and without it.
 
-    python -m regard_models.recipes.detector --out OUT [--steps 3000] [--without-non-local]
+    python -m regard_models.recipes.detector --out OUT [--steps 2000] [--without-non-local]
 
 Draws its own pictures (`scenes.py`), no two of them the same, trains by steps on one core, and writes the checkpoint
 with its scores on pictures that training never saw.
@@ -26,7 +26,7 @@ from regard_models.recipes.scenes import LABELS, SIZE, Scene, draw_scene
 from regard_models.recipes.training import Log, TrainingLoop, TrainingPlan
 
 FAMILY = "regard-detector"
-BATCH = 32
+BATCH = 16
 TRAINING, VALIDATION, TEST = 1, 2, 3  # seeds of the scenes
 VALIDATION_SCENES, TEST_SCENES = 250, 1000
 GEOMETRY_WEIGHT = 4.0
@@ -164,13 +164,19 @@ def main() -> None:
     """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2000, help="optimizer steps, in total over all calls")
     parser.add_argument("--without-non-local", action="store_true", help="train the same net without the block")
     options = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(1)
     config = DetectorConfig(LABELS, SIZE, is_non_local=not options.without_non_local)
-    plan = TrainingPlan(options.steps, peak_rate=3e-3, warmup_steps=100, decay_steps=options.steps // 2)
+    plan = TrainingPlan(
+        options.steps,
+        peak_rate=3e-3,
+        warmup_steps=100,
+        decay_steps=options.steps // 2,
+        validate_every=options.steps // 4,
+    )
     net = train(config, plan, options.out)
     scores = {f"{name}/test": value for name, value in scores_of(net, TEST, TEST_SCENES).items()}
     print(scores)

@@ -22,6 +22,7 @@ COLOURS: tuple[Colour, ...] = ((205, 45, 45), (45, 160, 65), (55, 85, 215), (225
 MAX_JITTER = 18  # of each channel, up or down
 MIN_DISTANCE_OF_KEY = 26.0  # pixels between the centres of a lock and of its key
 MAX_COVERED = 0.25  # of the smaller box, by another
+STRAY_KEYS = 0.35  # scenes of which have a key for none of their locks
 MAX_TRIES = 40  # to find a place
 OVERSAMPLING = 3
 
@@ -90,11 +91,11 @@ def _label(thing: Thing, keys: set[int]) -> int:
 
 
 def _things(rng: np.random.Generator) -> list[Thing]:
-    """One to three locks, a key for half of their colours, up to two other keys, up to two balls."""
+    """One to three locks, a key for half of their colours, seldom another key, up to two balls."""
     locks = rng.integers(len(COLOURS), size=rng.integers(1, 4)).tolist()
     keys = [colour for colour in sorted(set(locks)) if rng.random() < 0.5]
     strays = [colour for colour in range(len(COLOURS)) if colour not in locks]
-    keys += rng.permutation(strays)[: rng.integers(0, 3)].tolist()
+    keys += rng.permutation(strays)[: int(rng.random() < STRAY_KEYS)].tolist()
     balls = rng.integers(len(COLOURS), size=rng.integers(0, 3)).tolist()
     wanted: list[tuple[Kind, int]] = [
         *(("lock", colour) for colour in locks),

@@ -161,6 +161,10 @@ def _kept_bytes(manifest: Manifest, options: AttentionOptions, generation: Gener
     num_answers = generation.num_return_sequences if len(shapes.parts) == 1 else 1
     layers, heads = num_layers_and_heads(manifest, "cross")
     own_layers, own_heads = num_layers_and_heads(manifest, "encoder_self")
+    if isinstance(manifest.output, BoxesOutput):  # traced are the rows of all queries
+        rows = layers * heads * manifest.output.queries
+        own = own_layers * own_heads * shapes.source if "encoder_self" in options.kinds else 0
+        return shapes.source * (rows + own) * KEPT_BYTES
     total = 0
     for source, target in shapes.parts:
         total += num_answers * layers * heads * target * source

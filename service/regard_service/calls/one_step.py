@@ -252,7 +252,12 @@ class OneStepCalls:
             return [None] * len(inputs)
         has_contributions = needs_contributions(call.attention)
         with stage("attention"):
-            trace = partial(model.runner.trace, target=NO_TARGET, has_contributions=has_contributions)
+            trace = partial(
+                model.runner.trace,
+                target=NO_TARGET,
+                has_contributions=has_contributions,
+                sides=_traced_sides(call, model),
+            )
             return await self._pool.finish([partial(trace, read.parts[0].array) for read in inputs])
 
 
@@ -262,6 +267,13 @@ def _output(model: LoadedModel, kind: type[Kind]) -> Kind:
     if not isinstance(output, kind):
         raise Unsupported(f"model {model.name!r} is said to do {model.manifest.task}, and makes {output.kind}")
     return output
+
+
+def _traced_sides(call: Call, model: LoadedModel) -> Sequence[str] | None:
+    """What is traced: of a model with queries, a picture's self-attention only on request, since it is large."""
+    if not isinstance(model.manifest.output, BoxesOutput):
+        return None
+    return ("cross", "encoder") if "encoder_self" in call.attention.kinds else ("cross",)
 
 
 def _check_kind(call: ClassifyCall, model: LoadedModel, *, reads_pictures: bool) -> None:

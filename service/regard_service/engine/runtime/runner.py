@@ -232,6 +232,7 @@ class Runner:
         *,
         labels: Int64Array | None = None,
         has_contributions: bool = False,
+        sides: Sequence[str] | None = None,
     ) -> Trace:
         """Runs the trace graph, and loads it before its first run.
 
@@ -240,6 +241,7 @@ class Runner:
             target: int64 [target] ids that the decoder reads: the start token, then the output without its last token.
             labels: int64 [target] ids whose log-probabilities to compute, the output; None computes none.
             has_contributions: whether to compute contributions, as far as the graph has them.
+            sides: "encoder", "decoder" or "cross", those whose maps are computed; None: all.
 
         Raises:
             NotReady: the graph cannot be loaded.
@@ -250,7 +252,7 @@ class Runner:
         with self._tracing:
             if self._trace is None:
                 self._trace = self._session(self._bundle, spec)
-        names = [output.name for output in spec.outputs]
+        names = [each.name for each in spec.outputs if sides is None or each.name.partition("_")[0] in sides]
         inputs: dict[str, Array] = {
             **({"source_ids": source} if self._is_text else {"pixels": source[None]}),
             "target_ids": target,

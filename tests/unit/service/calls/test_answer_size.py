@@ -2,10 +2,10 @@
 
 import pytest
 
-from regard_service.bundle import Bundle, Manifest, zoo_folder
+from regard_service.bundle import AttentionLayout, BoxesOutput, Bundle, Manifest, zoo_folder
 from regard_service.calls.answer_size import AnswerLimits, check_answer
 from regard_service.calls.inputs import Input
-from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.results import Token
 from regard_service.errors import AnswerTooLarge
 from regard_service.generation import Generation
@@ -53,3 +53,18 @@ def test_the_error_names_the_limit_and_what_helps(manifest: Manifest, limits: An
         AnswerTooLarge, match=rf"the limit is {name}, 10000; what helps: attention.top_k, encoding UINT8"
     ):
         check_answer(manifest, MAPS, Generation(max_new_tokens=100), texts(4, 60), limits)
+
+
+def test_of_a_detector_the_rows_of_all_queries_are_kept_and_self_attention_only_on_request(manifest: Manifest) -> None:
+    """The trace computes what every query attends to, though a call returns the rows of few."""
+    output = BoxesOutput(labels=("a",), queries=100)
+    layout = AttentionLayout(layers=6, heads=8, encoder_layers=6, encoder_heads=8, alignment_heads=((5, 0),))
+    detector = manifest.model_copy(update={"output": output, "attention": layout})
+    sizes = []
+    every: tuple[tuple[AttentionKind, ...], ...] = ((), ("alignment",), ("alignment", "encoder_self"))
+    for kinds in every:
+        options, few = AttentionOptions(kinds=kinds), Generation(max_new_tokens=3)
+        sizes.append(check_answer(detector, options, few, texts(1, 600), AnswerLimits(10**9, 10**9)))
+    of_queries, of_picture = 6 * 8 * 100 * 600 * 4, 6 * 8 * 600 * 600 * 4
+    assert sizes[0] < of_queries < sizes[1] < 1.1 * of_queries
+    assert of_picture < sizes[2] - sizes[1] < 2.2 * of_picture  # kept, and sent

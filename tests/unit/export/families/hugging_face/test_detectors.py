@@ -77,7 +77,8 @@ def test_other_backbones_and_tasks_are_refused_by_name(tmp_path: Path) -> None:
     (checkpoint / "config.json").write_text(json.dumps({**settings, "activation_function": "elu"}))
     with pytest.raises(ExportError, match="unsupported activation functions: elu, relu"):
         load_any_model(checkpoint)
-    timm = transformers.DetrConfig(use_timm_backbone=True)
+    options: dict[str, Any] = {"use_timm_backbone": True}
+    timm = transformers.DetrConfig(**options)
     timm.architectures = ["DetrForObjectDetection"]
     timm.save_pretrained(checkpoint)
     with pytest.raises(ExportError, match="the backbone timm_backbone is not supported"):
