@@ -1,6 +1,6 @@
 """Calls of models without a decoder, each of whose inputs is a request of one step."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,14 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from regard.arrays import Float32Array
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import (
-    CANDIDATE_IDS,
-    CANDIDATE_LOGITS,
-    LOG_NORMALIZER,
     LOGITS,
-    POOLED,
     BoxesOutput,
     ImageSource,
     LabelsOutput,
@@ -24,14 +19,21 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
-from regard_service.calls.boxes import find_objects
 from regard_service.calls.explaining import Explainer, Labelled
-from regard_service.calls.inputs import Input, Part, axis_words, source_of
+from regard_service.calls.inputs import Input
+from regard_service.calls.one_step_results import (
+    AnsweredInput,
+    answer_of,
+    filled_masks_of,
+    labels_of,
+    objects_of,
+    tokens_of,
+    vector_of,
+)
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
 from regard_service.calls.probabilities import probabilities
 from regard_service.calls.questions import QuestionReadings
-from regard_service.calls.results import timings_of
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import AnswerCall, Call, ClassifyCall, DetectCall, EncodeCall, FillMaskCall
 from regard_service.domain.outputs import (
@@ -39,26 +41,16 @@ from regard_service.domain.outputs import (
     ClassifyResult,
     DetectResult,
     EncodeResult,
-    FilledMask,
     FillMaskResult,
-    LabelScore,
-    PieceScore,
-    ReadInput,
-    TokenLabels,
 )
-from regard_service.domain.results import AttentionMap, Source, Span, Token
 from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.core.result import EngineResult
 from regard_service.engine.runtime.trace import Trace
 from regard_service.errors import InvalidInput, Unsupported
 from regard_service.generation import ONE_STEP
-from regard_service.maps.builder import MapBuilder, needs_contributions
-from regard_service.maps.word_maps import map_between_words
+from regard_service.maps.builder import needs_contributions
 from regard_service.observability.tracing.record import stage
-from regard_service.pictures.reader import SourceImage
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.readers import QuestionReader
-from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.violations import Violations
 
@@ -67,53 +59,6 @@ NO_TARGET = np.zeros(0, np.int64)  # trace graphs without a decoder read none
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=Output)
-
-
-@dataclass(frozen=True)
-class _Answered:
-    """One input of a call, with what the engine made of it.
-
-    Attributes:
-        trace: in calls for maps.
-    """
-
-    model: LoadedModel
-    call: Call
-    part: Part
-    result: EngineResult
-    trace: Trace | None
-
-    def read(self, *, has_tokens: bool = False, queries: Sequence[int] | None = None) -> ReadInput:
-        """Describes the input.
-
-        Args:
-            has_tokens: whether its tokens are listed although there are no maps.
-            queries: those that found something, of a model with queries.
-        """
-        options = self.call.attention
-        has_words = bool(options.kinds) and options.granularity == "word"
-        full = source_of((self.part,), has_words=has_words)
-        lists_tokens = has_tokens or bool(options.kinds) or full.image_grid is not None
-        source = full if lists_tokens else Source(num_truncated_tokens=full.num_truncated_tokens)
-        return ReadInput(
-            source=source,
-            num_tokens=self.model.runner.source_length(self.part.array),
-            timings=timings_of([self.result]),
-            model=self.model.name,
-            version=self.model.manifest.version,
-            maps=tuple(self._maps(full, queries)),
-        )
-
-    def _maps(self, source: Source, queries: Sequence[int] | None) -> Iterator[AttentionMap]:
-        if self.trace is None:
-            return
-        builder = MapBuilder(self.call.attention, self.model.manifest.attention)
-        for found in builder.of_encoder(self.trace) if queries is None else builder.of_queries(self.trace, queries):
-            if not source.words:  # of calls for tokens, and of pictures without a question
-                yield found
-                continue
-            words = axis_words(source, found.values.shape[-1])
-            yield map_between_words(found, words, words)
 
 
 @dataclass(frozen=True)
@@ -159,7 +104,7 @@ class OneStepCalls:
         answered = await self._answered(
             call, model, _Readings.of_each(readings), violations, is_slow=_are_slow(call.texts)
         )
-        return await self._built(call, [partial(_vector, each, call, output) for each in answered])
+        return await self._built(call, [partial(vector_of, each, call, output) for each in answered])
 
     async def classify(self, call: ClassifyCall) -> list[ClassifyResult]:
         """Labels texts or pictures; one result per input. Raises as `encode`."""
@@ -176,7 +121,7 @@ class OneStepCalls:
         is_slow = reads_pictures or _are_slow(call.texts)
         answered = await self._answered(call, model, _Readings.of_each(readings), violations, is_slow=is_slow)
         is_long = output.of == "token"
-        built = [partial(_labelled, each, call, output) for each in answered]
+        built = [partial(labels_of, each, call, output) for each in answered]
         results = await self._built(call, built, is_slow=is_long and is_slow)
         return await self._explained(call, model, output, answered, results) if call.explain.evidence else results
 
@@ -185,7 +130,7 @@ class OneStepCalls:
         call: ClassifyCall,
         model: LoadedModel,
         output: LabelsOutput,
-        answered: Sequence[_Answered],
+        answered: Sequence[AnsweredInput],
         results: Sequence[ClassifyResult],
     ) -> list[ClassifyResult]:
         """Adds what evidence for a label of each input is worth."""
@@ -204,7 +149,7 @@ class OneStepCalls:
         readings = _Readings.of_each(self._planner.images(model, call.images))
         most = call.top_k if not output.is_exclusive else min(call.top_k, output.queries)
         answered = await self._answered(call, model, readings, violations, is_slow=True, most_rows=most)
-        return await self._built(call, [partial(_detected, each, call, output) for each in answered])
+        return await self._built(call, [partial(objects_of, each, call, output) for each in answered])
 
     async def answer(self, call: AnswerCall) -> list[AnswerResult]:
         """Answers questions about pictures; one result per question and picture. Raises as `encode`."""
@@ -220,7 +165,7 @@ class OneStepCalls:
         )
         readings = _Readings(read.all(), read.num_pairs, read.paired)
         answered = await self._answered(call, model, readings, violations, is_slow=True)
-        return await self._built(call, [partial(_answer, each, call, output) for each in answered])
+        return await self._built(call, [partial(answer_of, each, call, output) for each in answered])
 
     async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
         """Fills the masks of texts; one result per text. Raises as `encode`, and InvalidInput without a mask."""
@@ -235,7 +180,7 @@ class OneStepCalls:
         ]
         # The first text with a mask makes a tokenizer that reads masks, which takes a while.
         answered = await self._answered(call, model, _Readings.of_each(readings), violations, is_slow=True)
-        return await self._built(call, [partial(_filled, each, call, output) for each in answered])
+        return await self._built(call, [partial(filled_masks_of, each, call, output) for each in answered])
 
     async def _answered(
         self,
@@ -246,7 +191,7 @@ class OneStepCalls:
         *,
         is_slow: bool,
         most_rows: int = 1,
-    ) -> list[_Answered]:
+    ) -> list[AnsweredInput]:
         """Reads all inputs, runs a request for each, and traces those of calls for maps.
 
         Args:
@@ -272,7 +217,7 @@ class OneStepCalls:
                 results = await permit.run_all(requests)
                 traces = await self._traces(call, model, inputs)
         parts = [each.parts[0] for each in inputs]
-        return [_Answered(model, call, *each) for each in zip(parts, results, traces, strict=True)]
+        return [AnsweredInput(model, call, *each) for each in zip(parts, results, traces, strict=True)]
 
     async def _built(self, call: Call, builds: Sequence[Callable[[], T]], *, is_slow: bool = False) -> list[T]:
         """Builds the results; those with maps, or of many tokens, in threads."""
@@ -334,90 +279,9 @@ def _are_slow(texts: Sequence[str]) -> bool:
     return sum(map(len, texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
-def _vector(answered: _Answered, call: EncodeCall, output: VectorOutput) -> EncodeResult:
-    pooling = call.pooling or output.pooling
-    is_normalized = output.is_normalized if call.is_normalized is None else call.is_normalized
-    vector: Float32Array = answered.result.outputs[POOLED.format(pooling)].astype(np.float32)
-    if is_normalized:
-        length = float(np.linalg.norm(vector))
-        vector = (vector / length).astype(np.float32) if length else vector
-    return EncodeResult(vector, pooling, is_normalized, answered.read())
-
-
-def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> ClassifyResult:
-    logits: Float32Array = answered.result.outputs[LOGITS].astype(np.float32)
-    chances = probabilities(logits, is_exclusive=output.is_exclusive)
-    columns = _columns(call, output)
-    if output.of == "source":
-        top_k = len(columns) if call.top_k is None else call.top_k
-        labels = _likeliest(chances, columns, output, top_k, call.threshold)
-        return ClassifyResult(labels, (), answered.read(has_tokens=bool(call.explain.evidence)))
-    tokens = tuple(
-        TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
-        for index, span, row in _of_text(answered.part, chances)
-    )
-    return ClassifyResult((), tokens, answered.read(has_tokens=True))
-
-
-def _answer(answered: _Answered, call: AnswerCall, output: LabelsOutput) -> AnswerResult:
-    logits: Float32Array = answered.result.outputs[LOGITS].astype(np.float32)
-    chances = probabilities(logits, is_exclusive=output.is_exclusive)
-    columns = _columns(call, output)
-    top_k = len(columns) if call.top_k is None else call.top_k
-    return AnswerResult(_likeliest(chances, columns, output, top_k, call.threshold), answered.read())
-
-
-def _columns(call: ClassifyCall | AnswerCall, output: LabelsOutput) -> list[int]:
-    """The labels that a call chooses, by their places among the model's."""
-    wanted = set(call.labels) or set(output.labels)
-    return [column for column, label in enumerate(output.labels) if label in wanted]
-
-
-def _of_text(part: Part, values: Float32Array) -> Iterator[tuple[int, Span, Float32Array]]:
-    """Yields the tokens of a text that are no special ones: index, place, and row of values [tokens, ...]."""
-    for index, token in enumerate(_tokens(part)):
-        if token.span is not None and not token.is_special:
-            yield index, token.span, values[index]
-
-
-def _tokens(part: Part) -> tuple[Token, ...]:
-    return part.tokens if isinstance(part, SourceText) else ()
-
-
-def _likeliest(
-    chances: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
-) -> tuple[LabelScore, ...]:
-    """Args: chances: float32 [labels]; columns: of the labels that count."""
-    ranked = sorted(columns, key=lambda column: -chances[column])[:top_k]
-    scores = [LabelScore(output.labels[column], float(chances[column])) for column in ranked]
-    return tuple(score for score in scores if score.probability >= threshold)
-
-
-def _detected(answered: _Answered, call: DetectCall, output: BoxesOutput) -> DetectResult:
-    if not isinstance(answered.part, SourceImage):
-        raise Unsupported(f"model {answered.model.name!r} reads no pictures")
-    detections = find_objects(answered.result.outputs, output, answered.part.grid, call)
-    return DetectResult(detections, answered.read(queries=[each.query for each in detections]))
-
-
 def _with_mask(reading: Callable[[], Input], output: PiecesOutput, field: str) -> Input:
     """Reads a text that has a mask. Raises InvalidInput without one."""
     read = reading()
-    if not any(token.id == output.mask_id for token in _tokens(read.parts[0])):
+    if not any(token.id == output.mask_id for token in tokens_of(read.parts[0])):
         raise InvalidInput.of(field, f"has no mask where the model reads it; a mask is written {output.mask}")
     return read
-
-
-def _filled(answered: _Answered, call: FillMaskCall, output: PiecesOutput) -> FillMaskResult:
-    outputs, reader = answered.result.outputs, answered.model.reader
-    if not isinstance(reader, SourceReader):
-        raise Unsupported(f"model {answered.model.name!r} reads no text")
-    places = [index for index, token in enumerate(_tokens(answered.part)) if token.id == output.mask_id]
-    masks = []
-    for row, index in enumerate(places):
-        logits = outputs[CANDIDATE_LOGITS][row, : call.top_k].astype(np.float64)
-        chances = np.exp(logits - float(outputs[LOG_NORMALIZER][row])).tolist()
-        ids = outputs[CANDIDATE_IDS][row, : call.top_k].tolist()
-        pieces = tuple(PieceScore(i, *reader.written(i), p) for i, p in zip(ids, chances, strict=True))
-        masks.append(FilledMask(index, _tokens(answered.part)[index].span or Span(0, 0), pieces))
-    return FillMaskResult(tuple(masks), answered.read(has_tokens=True))
