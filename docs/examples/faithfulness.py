@@ -23,7 +23,7 @@ from regard.values.encodings import Explanation
 
 EVIDENCE: tuple[Evidence, ...] = ("rollout", "value_norm", "contribution", "occlusion", "random")
 NUM_TRAINED, NUM_EXPLAINED = 1437, 120  # of 1797 pictures
-NUM_STEPS, BATCH, LEARNING_RATE = 1200, 64, 1e-3
+NUM_STEPS, BATCH, LEARNING_RATE = 600, 64, 2e-3
 AT_ONCE = 8  # pictures of a call
 NUM_RESAMPLED = 2000
 

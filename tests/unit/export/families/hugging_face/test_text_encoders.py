@@ -55,6 +55,7 @@ def test_classifiers_of_pictures_equal_the_original(kind: str, options: dict[str
     manifest = exported(tmp_path / "bundle", checkpoint).manifest
     assert "logits: largest difference from the original" in manifest.verification["checks"]["float32"]
     assert isinstance(manifest.output, LabelsOutput)
+    assert manifest.output.pooling == ("mean" if kind == "swin" or options.get("use_mean_pooling") else "class")
 
 
 @pytest.mark.parametrize(
