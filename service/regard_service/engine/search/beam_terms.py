@@ -128,8 +128,9 @@ class BeamTerms:
         banned = np.zeros(len(ids), np.bool_)
         if state.has_unmet:
             banned |= np.isin(ids, self._end_ids)
-        if state.is_fresh and self._keeps_words:
+        if (state.is_fresh or state.is_whole) and self._keeps_words:
             banned |= self._continues[np.minimum(ids, len(self._continues) - 1)] & (ids < len(self._continues))
+        if state.is_fresh and self._keeps_words:
             banned |= ids == state.begun
         return banned
 

@@ -108,7 +108,8 @@ class TermState:
     Attributes:
         tokens: of the hypothesis.
         num_met: tokens of terms that it has, those of an unfinished term among them: the bank of the beam search.
-        is_fresh: whether its last token ended a term.
+        is_fresh: whether its last token ended a term that was forced.
+        is_whole: whether it ended one that the model wrote by itself, as the best next token begins another word.
     """
 
     def __init__(self, plan: TermPlan) -> None:
@@ -132,6 +133,7 @@ class TermState:
         self._unwanted = (-1, -1)  # a place and the token that is not written there
         self.num_met = 0
         self.is_fresh = False
+        self.is_whole = False
 
     def copy(self) -> "TermState":
         """A hypothesis that goes on from this one."""
@@ -185,10 +187,9 @@ class TermState:
         if self._doubled >= 0 and not continues and self._plan.keeps_history:
             return self._undo(self._doubled)
         self._doubled = -1 if continues else self._doubled
-        if self._matched >= 0 and not continues:
-            self.num_met += len(self._plan.terms.terms[self._matched].tokens)
-            self._meet(self._matched)
-        self._matched = -1
+        self.is_whole = self._matched >= 0 and not continues
+        if self.is_whole:
+            self._meet_matched()
         own = None if continues else self._own_translation(weights)
         self._is_beside = own is not None
         if own is not None and own[0] not in self._cleared and self._plan.keeps_history:
@@ -224,6 +225,10 @@ class TermState:
 
     def take(self, num_taken_back: int, token: int) -> None:
         """Takes over a step's choice."""
+        is_begun_again = bool(self._rest) and self._current == self._matched
+        if self._matched in self._unmet and not (num_taken_back or is_begun_again or self._is_continuation(token)):
+            self._meet_matched()  # another candidate than the best, which would have continued its word
+        self._matched, self.is_whole = -1, False
         if num_taken_back:
             del self.tokens[len(self.tokens) - num_taken_back :]
             del self._history[len(self.tokens) + 1 :]
@@ -375,6 +380,12 @@ class TermState:
             if index in among and tuple(self.tokens[-len(spelling) :]) == spelling:
                 return index
         return -1
+
+    def _meet_matched(self) -> None:
+        """The model has written a term by itself."""
+        self.num_met += len(self._plan.terms.terms[self._matched].tokens)
+        self._meet(self._matched)
+        self._matched = -1
 
     def _meet(self, index: int) -> None:
         del self._unmet[index]

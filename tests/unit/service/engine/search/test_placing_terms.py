@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from regard_service.engine.search import loops
-from regard_service.engine.search.beam_terms import allocate
+from regard_service.engine.search.beam_terms import BeamTerms, allocate
+from regard_service.engine.search.constraints.candidates import BANNED, Candidates
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
 from tests.unit.service.engine.search.toy import (
@@ -92,7 +93,9 @@ batches = beam_counts.flatmap(
 
 
 def holds(tokens: list[int], spelled: tuple[int, ...]) -> bool:
-    return any(tuple(tokens[i : i + len(spelled)]) == spelled for i in range(len(tokens)))
+    """Whether the tokens have these, and nothing continues their last word."""
+    ends = [i + len(spelled) for i in range(len(tokens)) if tuple(tokens[i : i + len(spelled)]) == spelled]
+    return any(tokens[end : end + 1] not in ([10], [11]) for end in ends)
 
 
 @settings(max_examples=150)
@@ -289,6 +292,28 @@ def test_terms_at_the_limit_of_the_output_are_placed_in_time() -> None:
     assert state.decide(attending(0), 3) is None
     state.take(0, 3)
     assert state.decide(attending(0), 3) is not None
+
+
+def test_every_candidate_of_a_beam_counts_a_term_as_whole_or_not() -> None:
+    def steered(best: int, other: int) -> tuple[BeamTerms, float]:
+        beams = BeamTerms(replace(plan(term((2,), 5)), has_beams=True), 1)
+        beams.steer(attending(0)[None], candidates(5, 3), np.ones(1, np.bool_))
+        beams.extend(np.zeros(1, np.int64), np.array([5]))
+        found = beams.steer(attending(0)[None], candidates(best, other), np.ones(1, np.bool_))
+        beams.extend(np.zeros(1, np.int64), np.array([other]))
+        return beams, float(found.candidates.scores[0, 1])
+
+    _, score = steered(3, 10)  # the best candidate leaves the word whole, so no other continues it
+    assert score == BANNED
+    beams, score = steered(10, 3)  # the best continues it, another does not: there the term is met
+    assert score > BANNED
+    assert not beams.has_unmet
+
+
+def candidates(*ids: int) -> Candidates:
+    """Of one beam, the best first."""
+    scores = -np.arange(1, len(ids) + 1, dtype=np.float32)[None]
+    return Candidates(np.array([ids], np.int64), scores, scores)
 
 
 def test_banks_share_the_beams() -> None:
