@@ -23,7 +23,7 @@ OTHER = (20.0, 20.0, 30.0, 30.0)
 
 def test_overlap_is_the_shared_part_of_both() -> None:
     one, other = np.array([SQUARE, OTHER], np.float32), np.array([(5.0, 0.0, 15.0, 10.0)], np.float32)
-    np.testing.assert_allclose(intersection_over_union(one, other), [[1 / 3], [0]], atol=1e-6)
+    np.testing.assert_allclose(intersection_over_union(one, other), [[1 / 3], [0.0]], atol=1e-6)
 
 
 def test_an_object_counts_once_and_surer_boxes_first() -> None:
