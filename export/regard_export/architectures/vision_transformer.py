@@ -40,7 +40,7 @@ class VisionEncoder:
     def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
         """Adds the encoder with its input."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
-        return EncoderOutput(_VisionStack(graph, self.description, builders).states(pixels))
+        return EncoderOutput(VisionStack(graph, self.description, builders).states(pixels))
 
     @property
     def traced_layers(self) -> int:
@@ -55,7 +55,7 @@ class VisionEncoder:
     def add_traced_to(self, graph: GraphBuilder, builders: LayerBuilders) -> str:
         """Adds the encoder for one picture, with its attention as outputs; returns its states."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
-        stack = _VisionStack(graph, self.description, builders)
+        stack = VisionStack(graph, self.description, builders)
         embedded = squeeze_requests(graph, stack.embed_pixels(pixels))
 
         def score_bias(name: str) -> str:
@@ -111,7 +111,7 @@ class _TracedStack(_PlacedStack, TracedLayers):
     description: VisionDescription
 
 
-class _VisionStack(_PlacedStack):
+class VisionStack(_PlacedStack):
     """All pictures have the same size, without padding: the residual stream is [requests, positions, width]."""
 
     description: VisionDescription
