@@ -16,7 +16,7 @@ class EncoderModel:
         output: what the encode graph outputs.
         reference: the original model, for verification.
         tokenizers: contents of the tokenizer files that `source` names.
-        description: what the model is good for, in a few words.
+        summary: what the model is good for, in a few words.
         scores: as of `Manifest`.
     """
 
@@ -29,5 +29,5 @@ class EncoderModel:
     tokenizers: Mapping[str, str]
     max_source_tokens: int
     provenance: Provenance
-    description: str = ""
+    summary: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)

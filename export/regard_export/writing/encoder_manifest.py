@@ -35,7 +35,7 @@ def write_encoder_manifest(
             version=version,
             task=model.task,
             family=model.family,
-            description=model.description,
+            description=model.summary,
             source=model.source,
             output=model.output,
             max_source_tokens=model.max_source_tokens,

@@ -1,4 +1,4 @@
-"""Recipe of `locks`: boxes of locks, keys and balls, with a non-local block and without it.
+"""Recipe of `locks`, which does not ship: boxes of locks, keys and balls, with a non-local block and without it.
 
     python -m regard_models.recipes.detector --out OUT [--steps 2000] [--without-non-local]
 

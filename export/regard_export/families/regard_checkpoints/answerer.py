@@ -57,7 +57,7 @@ def from_checkpoint(checkpoint: Checkpoint) -> EncoderModel:
         tokenizers={TOKENIZER_FILE: checkpoint.tokenizer.to_str()},
         max_source_tokens=config.text.max_positions,
         provenance=provenance(card),
-        description=card.get("description", ""),
+        summary=card.get("description", ""),
         scores=card.get("scores", {}),
     )
 

@@ -54,7 +54,7 @@ def load(folder: Path, load_options: LoadOptions) -> EncoderModel:
             data_license=card.get("license", ""),
             weights_license=card.get("weights_license", ""),
         ),
-        description=card.get("description", ""),
+        summary=card.get("description", ""),
         scores=card.get("scores", {}),
     )
 
