@@ -1,10 +1,13 @@
 """Recipe of `shapes`: answers questions about pictures of shapes (easy-VQA).
 
     pip install easy-vqa
-    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 450]
+    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 2400]
 
 A small convolutional net sees the picture, and cross-attention in both directions fuses its cells with the words of the
 question (`nets/answerer.py`). A batch has all questions about some pictures, so that each picture is convolved once.
+
+A run of 450 steps has 79.8 % of the test questions right: it names every colour, guesses shapes, and answers yes or no
+by how frequent they are. Longer runs have not been measured, and no checkpoint ships.
 """
 
 import argparse
@@ -47,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train, test and answers.txt")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=450, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2400, help="optimizer steps, in total over all calls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(1)
