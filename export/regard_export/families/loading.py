@@ -29,9 +29,7 @@ ENCODER_CLASSES = (
     *("ForObjectDetection", "ViltForQuestionAnswering"),
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
-ENCODER_FAMILIES = ("regard-answerer",)  # of this project's checkpoints
-
-ENCODER_FAMILIES = ("regard-detector",)  # of our own checkpoints
+ENCODER_FAMILIES = ("regard-answerer", "regard-detector")  # of this project's checkpoints
 
 DEFAULT_OPTIONS = LoadOptions()
 
