@@ -22,6 +22,7 @@ from regard_export.exporting.export import export
 from regard_export.exporting.options import ExportOptions
 from regard_export.exporting.shortlist_choice import choose_shortlist
 from regard_export.families.regard_checkpoints import transformer
+from regard_export.tuning.ibm_model_1 import ibm_model_1, link_counts
 from regard_export.tuning.learned_shortlists import WordLists, language_rows
 from regard_export.verification.check_report import VerificationFailed
 from regard_export.verification.dev_quality import dev_texts
@@ -32,6 +33,7 @@ from tests.unit.export.transformer_checkpoints import LANGUAGES, tiny_checkpoint
 
 MAX_NEW_TOKENS = 8
 PRECISIONS: tuple[Precision, ...] = ("int8", "float32", "int4")
+IDS = st.lists(st.integers(0, 6), max_size=4)
 PAIRS = [([4, 5], [7, 8]), ([4, 6], [7, 9]), ([5], [8]), ([6], [9])] * 3
 
 
@@ -72,6 +74,20 @@ def engine(bundle: Bundle, request: pytest.FixtureRequest) -> VariantEngine:
 @pytest.fixture(scope="module")
 def reader(bundle: Bundle) -> InputReader:
     return open_input_reader(bundle)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.lists(st.integers(0, 5), max_size=4), st.lists(st.integers(0, 7), max_size=4)), max_size=6)
+)
+def test_every_target_piece_beside_a_source_has_one_link(pairs: list[tuple[list[int], list[int]]]) -> None:
+    links, posteriors = link_counts(pairs), list(ibm_model_1(pairs))
+    for (source, target), posterior in zip(pairs, posteriors, strict=True):
+        assert posterior.shape == (len(target), len(source))
+        if source:
+            np.testing.assert_allclose(posterior.sum(axis=1), 1, rtol=1e-5)
+    assert len({*zip(links.sources.tolist(), links.targets.tolist(), strict=True)}) == len(links.counts)
+    assert np.isclose(links.counts.sum(), sum(len(target) for source, target in pairs if source))
 
 
 def test_links_and_frequent_pieces_are_listed_and_special_ones_are_not() -> None:
