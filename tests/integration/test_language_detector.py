@@ -12,10 +12,12 @@ def _number_of_reads() -> int:
     return detection._detector.cache_info().currsize
 
 
-@pytest.mark.parametrize(("models", "count"), [("everyday", 1), ("flickr8k", 0)])
-def test_a_server_reads_the_detector_where_a_model_translates(models: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("model", "checks", "count"), [("everyday", True, 1), ("everyday", False, 0), ("flickr8k", True, 0)]
+)
+def test_a_server_reads_the_detector_where_a_model_translates(model: str, *, checks: bool, count: int) -> None:
     detection._detector.cache_clear()
-    with running(Settings(grpc_port=0, http_port=0, models=[models])):
+    with running(Settings(grpc_port=0, http_port=0, models=(model,), check_language=checks)):
         if count:
             wait_until(lambda: _number_of_reads() == count)
         assert _number_of_reads() == count

@@ -337,7 +337,6 @@ def test_a_page_of_more_sentences_than_the_queue_has_places(small_queue: Server)
         ("I like 寿司、天ぷら.", "寿司、天ぷら"),
         ("Press <kbd>Ctrl</kbd>+<kbd>C</kbd> to copy.", "<kbd>Ctrl</kbd>+<kbd>C</kbd>"),
         (r"This is a \textbf{red house}.", r"\textbf{"),
-        ("a\tthe house\tb", "a\t"),
     ],
 )
 def test_what_is_copied_stands_as_in_the_source(client: regard.Client, text: str, part: str) -> None:

@@ -174,7 +174,7 @@ class Server:
         if self._settings.model_poll_s is not None:
             poll = DirectoryPoll(self._backend.models, self._refresh_health)
             self._watching.append(loop.create_task(poll.run(self._settings.model_poll_s)))
-        if any(map(_detects_languages, self._backend.models.infos())):
+        if self._settings.check_language and any(map(_detects_languages, self._backend.models.infos())):
             # The first text that needs it would wait for 0.4 s of processor time, seconds on a busy machine.
             self._watching.append(loop.create_task(asyncio.to_thread(load_detector)))
 

@@ -174,7 +174,7 @@ class Settings(BaseModel):
     max_inputs_per_call: int = Field(default=128, ge=1, description="most texts or pictures of a call")
     max_text_characters: int = Field(default=20_000, ge=1, description="most characters of a text, truncated or not")
     check_language: bool = Field(
-        default=True, description="warn about texts in another language than the model reads; takes 70 MB at the first"
+        default=True, description="warn about texts in another language than the model reads; takes 70 MB"
     )
     max_document_bytes: int = Field(default=16 * 2**20, ge=1, description="largest file to translate")
     max_image_bytes: int = Field(default=10 * 2**20, ge=1, description="largest file of a picture")

@@ -158,7 +158,7 @@ class PassageReader:
     def _prepared(self, reading: "_Reading", segment: Segment, own: str, released: Sequence[Span]) -> Prepared:
         if self.unit == "whole" or self.control_tokens:  # to which the rules of natural language do not apply
             return Prepared(EditedText.unchanged(own))
-        if not has_letters(own) or _is_letter(own.strip()):
+        if not has_letters(own):
             return Prepared(EditedText.unchanged(own), is_all_copied=True)
         return self.preparation.prepare(reading.text, segment, reading.kept, released)
 
@@ -216,8 +216,3 @@ class _Reading(NamedTuple):
     text: str
     field: str
     kept: Sequence[Span]
-
-
-def _is_letter(text: str) -> bool:
-    """Whether a segment is a Latin letter, such as the name of a column; models write nothing or a sentence for it."""
-    return len(text) == 1 and text.isascii() and text.isalpha() and text != "I"
