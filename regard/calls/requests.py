@@ -26,7 +26,7 @@ from regard.errors import FieldViolation, InvalidArgument
 from regard.errors.names import check_names, closest
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
-from regard.wire.enums import EVIDENCE, TABLES
+from regard.wire.enums import TABLES
 from regard.wire.images import ImageLike, read_image
 
 _GENERATION_OPTIONS = tuple(GenerationOptions.__annotations__)
@@ -151,14 +151,11 @@ def classify(
     """The request of Classify, with texts or with pictures."""
     others, own = _apart(options, ("labels", "top_k", "threshold", "explain", "explain_label"))
     request = with_options(pb.ClassifyRequest(), others, beside=own)
-    evidence, label = own.pop("explain") or (), own.pop("explain_label")
-    set_checked(request, texts=texts, images=images, **own)
-    if evidence or label is not None:
-        named: list[Any] = [evidence] if isinstance(evidence, str) else [*evidence]
-        check_names("evidence", named, list(EVIDENCE.names), InvalidArgument)
-        request.explain.evidence.extend(EVIDENCE.number(each) for each in named)
-        request.explain.label = label or ""
-    return request
+    evidence, label = own.pop("explain"), own.pop("explain_label")
+    named = [evidence] if isinstance(evidence, str) else evidence
+    violations = _set_fields(request, {"texts": texts, "images": images, **own})
+    violations += _set_fields(request.explain, {"evidence": named, "label": label}, "explain.")
+    return _checked(request, violations)
 
 
 def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequest:

@@ -193,6 +193,35 @@ def test_a_slip_in_an_option_is_a_violation(options: dict[str, object], field: s
 
 
 @pytest.mark.parametrize(
+    ("options", "field", "description"),
+    [
+        (
+            {"explain": ["random", "oclusion"]},
+            "explain.evidence[1]",
+            "'oclusion' is none of rollout, value_norm, contribution, occlusion, random; did you mean 'occlusion'?",
+        ),
+        ({"explain": ""}, "explain.evidence[0]", "'' is none of rollout, value_norm, contribution, occlusion, random"),
+        ({"explain": 5}, "explain.evidence", "must be a list; it is of type int"),
+        ({"explain": "random", "explain_label": 5}, "explain.label", "must be a text; it is of type int"),
+        (
+            {"explain": "random", "explain_label": "\ud800"},
+            "explain.label",
+            "is not valid Unicode: a lone surrogate at position 0",
+        ),
+    ],
+)
+def test_a_slip_in_what_explains_is_a_violation(options: Any, field: str, description: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        requests.classify(["x"], None, options)
+    assert [(each.field, each.description) for each in caught.value.violations] == [(field, description)]
+
+
+def test_a_label_to_explain_is_sent_without_evidence_too() -> None:
+    assert requests.classify(["x"], None, {"explain_label": ""}).HasField("explain")
+    assert not requests.classify(["x"], None, {"explain": [], "labels": ["y"]}).HasField("explain")
+
+
+@pytest.mark.parametrize(
     ("option", "advice"),
     [
         ("target_language", "did you mean 'to'?"),
