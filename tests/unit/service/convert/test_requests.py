@@ -116,7 +116,7 @@ def test_a_number_a_little_beyond_its_bound_is_not_shown_as_the_bound() -> None:
 
 
 def test_a_repeated_kind_of_map_is_named() -> None:
-    found = violations(attention=pb.AttentionConfig(kinds=["ATTENTION_KIND_CROSS"] * 2))
+    found = violations(attention=pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_CROSS] * 2))
     assert found == {"attention.kinds": "names cross more than once"}
 
 
