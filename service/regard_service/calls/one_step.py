@@ -60,6 +60,7 @@ from regard_service.repository.loader import LoadedModel
 from regard_service.repository.readers import QuestionReader
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
+from regard_service.validation.texts import unknown_label
 from regard_service.validation.violations import Violations
 
 UNREAD = np.zeros(0, np.int64)
@@ -311,8 +312,7 @@ def _check_labels(
     known = set(output.labels)
     for index, label in enumerate(call.labels):
         if label not in known:
-            listed = ", ".join(output.labels[:16]) + (", ..." if len(output.labels) > 16 else "")
-            violations.add(f"labels[{index}]", f"{label!r} is no label of model {model.name!r}; it has {listed}")
+            violations.add(f"labels[{index}]", unknown_label(label, output.labels, model.name))
 
 
 def _traced_sides(call: Call, model: LoadedModel) -> Sequence[str] | None:
