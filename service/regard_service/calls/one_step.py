@@ -266,7 +266,7 @@ class OneStepCalls:
                 raise InvalidInput(unreadable)
             inputs = readings.joined(read)
             expected = replace(ONE_STEP, max_new_tokens=most_rows)
-            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits)
+            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits, is_written=False)
             requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
             permit.extend(requests)
             with closing(self._planner.memory(num_bytes)):
