@@ -199,6 +199,11 @@ def test_what_cannot_be_is_refused_in_words(options: dict[str, Any], fault: str,
         served.client.detect(picture(), **options)
 
 
+def test_maps_that_are_too_large_are_refused_with_advice_that_a_detection_can_follow(served: Served) -> None:
+    with pytest.raises(regard.InvalidArgument, match=r"max_message_bytes, .* layers or heads, fewer inputs$"):
+        served.client.detect([picture()] * 128, threshold=1, attention=["cross", "encoder_self"])
+
+
 def test_other_inputs_and_models_are_refused_in_words(served: Served) -> None:
     with pytest.raises(regard.InvalidArgument, match=r"images\[0\]: is not a JPEG, PNG or WebP file"):
         served.client.detect(b"no picture")

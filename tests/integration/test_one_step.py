@@ -414,7 +414,7 @@ def test_the_open_inference_protocol_has_vectors_and_probabilities(served: Serve
             "classify",
             {"texts": ["a"], "explain": {"evidence": ["random"], "label": "angry"}},
             "explain.label",
-            "is no label of model 'sentences'",
+            "'angry' is no label of model 'sentences'; it has sad, glad, neither",
         ),
         (
             "classify",

@@ -67,9 +67,18 @@ class MakingMemory:
 
 
 def check_answer(
-    manifest: Manifest, options: AttentionOptions, generation: Generation, inputs: Sequence[Input], limits: AnswerLimits
+    manifest: Manifest,
+    options: AttentionOptions,
+    generation: Generation,
+    inputs: Sequence[Input],
+    limits: AnswerLimits,
+    *,
+    is_written: bool = True,
 ) -> int:
     """Refuses a call whose answer is expected to exceed a limit.
+
+    Args:
+        is_written: as of `too_large`.
 
     Returns:
         the bytes that its making takes.
@@ -89,11 +98,12 @@ def check_answer(
     sizes = [_Shapes.of(manifest, generation, parts) for parts in wholes]
     num_bytes = sum(_answer_bytes(manifest, options, generation, each) for each in sizes)
     if num_bytes > limits.max_bytes:
-        raise too_large(f"the answer would have some {num_bytes} bytes", "max_message_bytes", limits.max_bytes, options)
+        found = f"the answer would have some {num_bytes} bytes"
+        raise too_large(found, "max_message_bytes", limits.max_bytes, options, is_written=is_written)
     num_kept = num_bytes + sum(_kept_bytes(manifest, options, generation, each) for each in sizes)
     if num_kept > limits.max_making_bytes:
         found = f"making the answer would take some {num_kept} bytes of memory"
-        raise too_large(found, "max_answer_memory_bytes", limits.max_making_bytes, options)
+        raise too_large(found, "max_answer_memory_bytes", limits.max_making_bytes, options, is_written=is_written)
     return num_kept
 
 
@@ -102,9 +112,18 @@ def result_bytes(result: Result, options: AttentionOptions) -> int:
     return sum(_weights_bytes(each.values.size, each.values.shape[-1], options) for each in result.all_maps())
 
 
-def too_large(found: str, limit_name: str, limit: int, options: AttentionOptions) -> AnswerTooLarge:
-    """Returns the error of an answer that exceeds a limit. Args: found: what exceeds it, and by its value."""
-    helps = ["fewer inputs", "a stream", "smaller max_new_tokens or num_return_sequences"]
+def too_large(
+    found: str, limit_name: str, limit: int, options: AttentionOptions, *, is_written: bool = True
+) -> AnswerTooLarge:
+    """Returns the error of an answer that exceeds a limit.
+
+    Args:
+        found: what exceeds it, and by its value.
+        is_written: whether the model writes outputs, so that there are streams and options of generation.
+    """
+    helps = ["fewer inputs"]
+    if is_written:
+        helps += ["a stream", "smaller max_new_tokens or num_return_sequences"]
     if options.kinds:
         helps = ["attention.top_k", "encoding UINT8", "fewer kinds, layers or heads", *helps]
     field = "attention.kinds" if options.kinds else "request"

@@ -24,6 +24,7 @@ from regard_service.errors import InvalidInput
 from regard_service.generation import ONE_STEP
 from regard_service.maps.evidence import label_row, shares_of_positions
 from regard_service.repository.loader import LoadedModel
+from regard_service.validation.texts import unknown_label
 from regard_service.validation.violations import Violations
 
 MAX_INPUTS = 16
@@ -72,7 +73,7 @@ class Explainer:
         if num_inputs > MAX_INPUTS:
             violations.add("explain", f"is for {num_inputs} inputs; the limit is {MAX_INPUTS}")
         if options.label and options.label not in output.labels:
-            violations.add("explain.label", f"{options.label!r} is no label of model {model.name!r}")
+            violations.add("explain.label", unknown_label(options.label, output.labels, model.name))
         for index, evidence in enumerate(options.evidence):
             is_there = model.manifest.is_traced if evidence in OF_MAPS else True
             if evidence == "contribution" and "encoder_self" not in contribution_kinds(model.manifest):

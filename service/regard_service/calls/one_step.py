@@ -52,6 +52,7 @@ from regard_service.observability.tracing.record import stage
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.readers import QuestionReader
 from regard_service.validation.attention import check_attention
+from regard_service.validation.texts import unknown_label
 from regard_service.validation.violations import Violations
 
 UNREAD = np.zeros(0, np.int64)
@@ -210,7 +211,7 @@ class OneStepCalls:
                 raise InvalidInput(unreadable)
             inputs = readings.joined(read)
             expected = replace(ONE_STEP, max_new_tokens=most_rows)
-            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits)
+            num_bytes = check_answer(model.manifest, call.attention, expected, inputs, self._limits, is_written=False)
             requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
             permit.extend(requests)
             with closing(self._planner.memory(num_bytes)):
@@ -256,8 +257,7 @@ def _check_labels(
     known = set(output.labels)
     for index, label in enumerate(call.labels):
         if label not in known:
-            listed = ", ".join(output.labels[:16]) + (", ..." if len(output.labels) > 16 else "")
-            violations.add(f"labels[{index}]", f"{label!r} is no label of model {model.name!r}; it has {listed}")
+            violations.add(f"labels[{index}]", unknown_label(label, output.labels, model.name))
 
 
 def _traced_sides(call: Call, model: LoadedModel) -> Sequence[str] | None:

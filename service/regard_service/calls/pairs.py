@@ -118,17 +118,19 @@ class PairScorer:
             length = len(pair.target.tokens)
             lengths = replace(UNSEARCHED, max_new_tokens=length, min_new_tokens=length)
             inputs = [Input((pair.source,))]
-            total += check_answer(model.manifest, call.attention, lengths, inputs, self._limits)
+            total += check_answer(model.manifest, call.attention, lengths, inputs, self._limits, is_written=False)
         if total > self._limits.max_making_bytes:
             found = f"making the answer would take some {total} bytes of memory"
-            raise too_large(found, "max_answer_memory_bytes", self._limits.max_making_bytes, call.attention)
+            raise too_large(
+                found, "max_answer_memory_bytes", self._limits.max_making_bytes, call.attention, is_written=False
+            )
         return total
 
     def _check_size(self, call: PairCall, results: Sequence[Result]) -> None:
         num_bytes = sum(result_bytes(result, call.attention) for result in results) if call.attention.kinds else 0
         if num_bytes > self._limits.max_bytes:
             found = f"the maps of the answer have {num_bytes} bytes"
-            raise too_large(found, "max_message_bytes", self._limits.max_bytes, call.attention)
+            raise too_large(found, "max_message_bytes", self._limits.max_bytes, call.attention, is_written=False)
 
 
 def _check(call: PairCall, model: LoadedModel, language: str) -> None:

@@ -1,6 +1,8 @@
 """The checks of single fields, with the bounds that the .proto gives."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+
+import numpy as np
 
 from regard_service.convert.enums import EnumTable, Name, Number
 from regard_service.validation.texts import name_fault
@@ -13,16 +15,16 @@ class Checks(Violations):
     def in_range(self, path: str, value: float, low: float, high: float) -> None:
         """Checks a number; NaN is never in range."""
         if not low <= value <= high:
-            self.add(path, f"must be in [{low:g}, {high:g}]; it is {_shown(value)}")
+            self.add(path, f"must be in [{low:g}, {high:g}]; it is {shown_number(value)}")
 
     def at_least(self, path: str, value: int, low: int) -> None:
         """Checks a number against a minimum."""
         if value < low:
             self.add(path, f"must be at least {low}; it is {value}")
 
-    def unique(self, path: str, values: Sequence[int]) -> None:
+    def unique(self, path: str, values: Sequence[Hashable]) -> None:
         """Checks that no value is repeated."""
-        seen: set[int] = set()
+        seen: set[Hashable] = set()
         for value in values:
             if value in seen:
                 self.add(path, f"names {value} more than once")
@@ -42,6 +44,9 @@ class Checks(Violations):
         return value
 
 
-def _shown(value: float) -> str:
-    """A number as its caller wrote it: an integer in full."""
-    return str(value) if isinstance(value, int) else f"{value:g}"
+def shown_number(value: float) -> str:
+    """A number as its caller wrote it: an integer in full, a float32 by the fewest digits that no other has.
+
+    Six digits, as "g" writes, would show 1.0000001 as 1, which is in range.
+    """
+    return str(value) if isinstance(value, int) else f"{float(str(np.float32(value))):.9g}"

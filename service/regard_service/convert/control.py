@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.convert.checks import Checks
+from regard_service.convert.checks import Checks, shown_number
 from regard_service.domain.calls import Control, TargetPrefix
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.validation.glossaries import MAX_GLOSSARIES, MAX_TERMS, phrase_fault
@@ -98,7 +98,7 @@ def _with_prefixes(
     for index, prefix in enumerate(prefixes):
         path = f"target_prefixes[{index}]"
         if prefix.HasField("bias") and not 0 < prefix.bias < 1:
-            checks.add(f"{path}.bias", f"must be in (0, 1); it is {prefix.bias:g}")
+            checks.add(f"{path}.bias", f"must be in (0, 1); it is {shown_number(prefix.bias)}")
         if prefix.text and prefix.tokens:
             checks.add(path, "has a text and tokens; it is one of them")
         if len(prefix.tokens) > MAX_PREFIX_TOKENS:

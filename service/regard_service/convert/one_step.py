@@ -1,5 +1,6 @@
 """Calls of models without a decoder, from and to protobuf messages."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from regard.v1 import regard_pb2 as pb
@@ -175,10 +176,10 @@ def _labels(checks: Checks, labels: Sequence[str]) -> tuple[str, ...]:
     """Whether the model has them is checked later."""
     if len(labels) > MAX_LABELS:
         checks.add("labels", f"names {len(labels)} labels; the limit is {MAX_LABELS}")
-    elif len(set(labels)) < len(labels):
-        repeated = dict.fromkeys(label for label in labels if list(labels).count(label) > 1)
-        for label in repeated:
-            checks.add("labels", f"names {label!r} more than once")
+    else:
+        for label, count in Counter(labels).items():
+            if count > 1:
+                checks.add("labels", f"names {label!r} more than once")
     return tuple(labels)
 
 

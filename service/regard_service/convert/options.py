@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
-from regard_service.convert.checks import Checks
+from regard_service.convert.checks import Checks, shown_number
 from regard_service.domain.calls import AttentionKind, AttentionOptions, GenerationOptions, TextOptions
 from regard_service.errors import FieldViolation
 
@@ -68,9 +68,9 @@ def _check_sampling(checks: Checks, options: GenerationOptions) -> None:
     temperature, top_p = options.temperature, options.top_p
     # Rounded, because float32's 0.01 is a little less than 0.01.
     if temperature is not None and temperature != 0 and not 0.01 <= round(temperature, 6) <= 10:
-        checks.add("generation.temperature", f"must be 0 or in [0.01, 10]; it is {temperature:g}")
+        checks.add("generation.temperature", f"must be 0 or in [0.01, 10]; it is {shown_number(temperature)}")
     if top_p is not None and not 0 < top_p <= 1:
-        checks.add("generation.top_p", f"must be in (0, 1]; it is {top_p:g}")
+        checks.add("generation.top_p", f"must be in (0, 1]; it is {shown_number(top_p)}")
 
 
 def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptions:
@@ -106,8 +106,9 @@ def _read_kinds(checks: Checks, numbers: Sequence[pb.AttentionKind.ValueType]) -
     for index, number in enumerate(numbers):
         if number == pb.ATTENTION_KIND_UNSPECIFIED:
             checks.add(f"attention.kinds[{index}]", "names no kind")
-    checks.unique("attention.kinds", [number for number in numbers if number])
-    return tuple(kind for kind in kinds if kind is not None)
+    known = tuple(kind for kind in kinds if kind is not None)
+    checks.unique("attention.kinds", known)
+    return known
 
 
 def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:

@@ -4,10 +4,12 @@ Every way into the server uses these: gRPC, the JSON API and the Open Inference 
 """
 
 import re
+from collections.abc import Sequence
 
 NOT_UTF8 = "is not valid UTF-8"
 EMPTY = "is empty"
 MAX_NAME_CHARACTERS = 256
+MAX_LISTED = 16
 
 _LOADABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as bundles may be named
 
@@ -25,6 +27,12 @@ def text_fault(text: str, max_characters: int, *, may_be_blank: bool = False) ->
 def name_fault(name: str) -> str | None:
     """Checks the name of a model, version, language or style. Whether there is one of that name is checked later."""
     return _length_fault(name, MAX_NAME_CHARACTERS)
+
+
+def unknown_label(label: str, labels: Sequence[str], model: str) -> str:
+    """Describes a label that is none of a model's, of which the first are listed."""
+    listed = ", ".join(labels[:MAX_LISTED]) + (", ..." if len(labels) > MAX_LISTED else "")
+    return f"{label!r} is no label of model {model!r}; it has {listed}"
 
 
 def loadable_name_fault(name: str) -> str | None:

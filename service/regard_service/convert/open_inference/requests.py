@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Manifest
@@ -139,7 +139,8 @@ def as_open_inference_error(error: InvalidInput) -> InvalidInput:
             if field.startswith(own):
                 return path + field.removeprefix(own)
         name = field.removeprefix("text_options.")
-        return f"parameters.{name}" if name in (*CALL_PARAMETERS, *TEXT_PARAMETERS) else field
+        is_parameter = name in (*CALL_PARAMETERS, *TEXT_PARAMETERS, *DETECTION_PARAMETERS)
+        return f"parameters.{name}" if is_parameter else field
 
     return error.renamed(renamed)
 
@@ -198,7 +199,21 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
     try:
         setattr(target, name, _field_value(field, given))
     except (TypeError, ValueError, KeyError):
-        violations.add(f"parameters.{name}", f"cannot be {given!r}")
+        violations.add(f"parameters.{name}", f"cannot be {given!r}; it must be {_expected(field)}")
+
+
+def _expected(field: FieldDescriptor) -> str:
+    """Describes the values that a parameter may have."""
+    if field.enum_type is not None:
+        return f"a text, one of {', '.join(_numbers(field.enum_type))}"
+    if field.type == FieldDescriptor.TYPE_INT32:
+        return f"a whole number in [{-(2**31)}, {2**31 - 1}]"
+    return {FieldDescriptor.TYPE_BOOL: "a boolean", FieldDescriptor.TYPE_STRING: "a text"}.get(field.type, "a number")
+
+
+def _numbers(enum: EnumDescriptor) -> dict[str, int]:
+    """Returns the numbers of an enum's values by the ends of their names, in small letters ("reject")."""
+    return {_short(value.name, enum.name): value.number for value in enum.values}
 
 
 def _holder(own: OwnRequest, name: str) -> Any:
@@ -213,12 +228,11 @@ def _holder(own: OwnRequest, name: str) -> Any:
 
 
 def _field_value(field: FieldDescriptor, given: object) -> object:
-    """Returns a parameter as the field's type; an enum's value by the end of its name, in small letters ("reject")."""
+    """Returns a parameter as the field's type."""
     if isinstance(given, bool) != (field.type == FieldDescriptor.TYPE_BOOL):
         raise TypeError("a boolean is no number, and no number is a boolean")
     if field.enum_type is not None:
-        by_name = {_short(value.name, field.enum_type.name): value.number for value in field.enum_type.values}
-        return by_name[str(given)]
+        return _numbers(field.enum_type)[str(given)]
     return given
 
 

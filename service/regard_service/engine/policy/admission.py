@@ -15,7 +15,7 @@ from regard_service.engine.policy.forecast import alone_s, request_s, wait_s, wo
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Quantile
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import DeadlineUnreachable, Overloaded
+from regard_service.errors import DeadlinePassed, DeadlineUnreachable, Overloaded
 
 # This part of the queue is open only to callers who have little in it, so that one caller cannot keep all others out.
 SHARED_QUEUE_FRACTION = 1 / 8
@@ -131,7 +131,7 @@ class Admission:
             request: one of them; its source is not read.
 
         Raises:
-            Overloaded, DeadlineUnreachable: as `check`.
+            Overloaded, DeadlineUnreachable, DeadlinePassed: as `check`.
         """
         self._check_num(request.caller, num_requests)
         num_beams = request.generation.num_beams
@@ -164,6 +164,7 @@ class Admission:
         Raises:
             Overloaded: too much waits.
             DeadlineUnreachable: they would end after their deadline.
+            DeadlinePassed: it has passed.
         """
         self._check_room(incoming[:num_at_once], num_reserved)
         first = incoming[0][1]
@@ -268,6 +269,8 @@ class Admission:
         needed_s = slowness * before_s + own_slowness * (work_before_s - before_s)
         needed_s = max(needed_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
         if needed_s > left_s and work_before_s > NEARLY_IDLE_FACTOR * fastest_s:
+            if left_s <= 0:  # between two steps of a call, such as the runs of an explanation
+                raise DeadlinePassed("the call's deadline passed before its work was queued")
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
                 _delay(needed_s - left_s),

@@ -110,6 +110,16 @@ def test_a_bound_itself_is_allowed_though_float32_rounds_it(name: str, value: fl
     assert getattr(call.generation, name) == pytest.approx(value)
 
 
+def test_a_number_a_little_beyond_its_bound_is_not_shown_as_the_bound() -> None:
+    found = violations(generation=pb.GenerationConfig(top_p=1.0000001, temperature=10.00001))
+    assert [text.rpartition(" ")[2] for text in found.values()] == ["10.00001", "1.0000001"]
+
+
+def test_a_repeated_kind_of_map_is_named() -> None:
+    found = violations(attention=pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_CROSS] * 2))
+    assert found == {"attention.kinds": "names cross more than once"}
+
+
 def test_every_violation_of_a_request_is_listed_at_once() -> None:
     generation = pb.GenerationConfig(**{name: bad[0] for name, bad in BAD_GENERATION.items()})  # type: ignore[arg-type]
     unknown: Any = 9

@@ -11,6 +11,7 @@ from regard_service.domain.results import Result
 from regard_service.errors import InvalidInput
 from regard_service.http.doors.deepl.language_codes import source_code
 from regard_service.http.doors.deepl.parameters import Parameters
+from regard_service.http.json_fields import shown
 
 MAX_TEXTS = 50
 MAX_GLOSSARIES = 5
@@ -21,6 +22,7 @@ UNUSED = ("context", "preserve_formatting", "tag_handling_version", "show_billed
 
 LATENCY, QUALITY, PREFERS_QUALITY = "latency_optimized", "quality_optimized", "prefer_quality_optimized"
 
+_NO_NAME = re.compile(r"""[\s<>/&="'*]""")
 _FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _OF_MARKUP = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
@@ -177,10 +179,7 @@ def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: P
 
 def _elements(parameters: Parameters, handling: str | None) -> ElementRules:
     """Returns what is said about tags. Args: handling: "xml" or "html"; None: the texts have none."""
-    ignored, splitting, non_splitting = (
-        frozenset(name.lower() if handling == "html" else name for name in parameters.names(parameter))
-        for parameter in _OF_MARKUP[:3]
-    )
+    ignored, splitting, non_splitting = (_names(parameters, parameter, handling) for parameter in _OF_MARKUP[:3])
     has_outline = parameters.flag("outline_detection") is not False
     elements = ElementRules(ignored, splitting, non_splitting, has_outline)
     if handling is None and elements != NO_RULES:
@@ -192,6 +191,15 @@ def _elements(parameters: Parameters, handling: str | None) -> ElementRules:
     if both := splitting & non_splitting:
         parameters.fault("non_splitting_tags", f"names {', '.join(sorted(both))}, as splitting_tags does")
     return elements
+
+
+def _names(parameters: Parameters, parameter: str, handling: str | None) -> frozenset[str]:
+    """Returns the names of elements that a parameter lists."""
+    names = parameters.names(parameter)
+    for name in names:
+        if _NO_NAME.search(name):
+            parameters.fault(parameter, f"{shown(name)} is no name of an element; names stand without angle brackets")
+    return frozenset(name.lower() if handling == "html" else name for name in names)
 
 
 def _in_one_line(text: str) -> str:

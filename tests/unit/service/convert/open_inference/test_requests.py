@@ -1,5 +1,6 @@
 """Requests of the Open Inference Protocol: bytes from outside, parameters, other tasks than translation."""
 
+import re
 import struct
 
 import pytest
@@ -8,9 +9,14 @@ from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Bundle, ImageSource, Manifest, zoo_folder
-from regard_service.convert.open_inference.requests import read_bytes_tensor, read_outputs, read_request
+from regard_service.convert.open_inference.requests import (
+    as_open_inference_error,
+    read_bytes_tensor,
+    read_outputs,
+    read_request,
+)
 from regard_service.convert.open_inference.tensors import outputs_of
-from regard_service.errors import InvalidInput
+from regard_service.errors import FieldViolation, InvalidInput
 from regard_service.open_inference import open_inference_pb2 as v2
 
 
@@ -112,6 +118,29 @@ def test_bad_parameters_are_refused(manifest: Manifest, name: str, value: v2.Inf
     with pytest.raises(InvalidInput) as refused:
         read_request(infer(b"Hello.", **{name: value}), manifest, [])
     assert [violation.field for violation in refused.value.violations] == [f"parameters.{name}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("num_beams", v2.InferParameter(int64_param=2**40), "a whole number in [-2147483648, 2147483647]"),
+        ("truncation", v2.InferParameter(string_param="cut"), "a text, one of unspecified, reject, truncate, split"),
+        ("whole_vocabulary", v2.InferParameter(string_param="true"), "a boolean"),
+        ("target_language", v2.InferParameter(int64_param=1), "a text"),
+        ("top_p", v2.InferParameter(string_param="all"), "a number"),
+    ],
+)
+def test_a_bad_parameter_s_values_are_named(
+    manifest: Manifest, name: str, value: v2.InferParameter, expected: str
+) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(f"it must be {expected}")):
+        read_request(infer(b"Hello.", **{name: value}), manifest, [])
+
+
+def test_bounds_of_a_detection_s_parameters_have_their_paths() -> None:
+    error = InvalidInput([FieldViolation(name, "is bad") for name in ("threshold", "top_k", "labels[0]")])
+    fields = [each.field for each in as_open_inference_error(error).violations]
+    assert fields == ["parameters.threshold", "parameters.top_k", "labels[0]"]
 
 
 def test_bad_inputs_are_refused(manifest: Manifest) -> None:

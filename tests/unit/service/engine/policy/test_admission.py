@@ -13,7 +13,7 @@ from regard_service.engine.policy.lane import BatchState, Lane
 from regard_service.engine.policy.pace import STEP_OVERHEAD_SLOTS, Average, Pace
 from regard_service.engine.policy.policy import BatchingPolicy, EngineConfig
 from regard_service.engine.runtime.slots import SlotsShape
-from regard_service.errors import DeadlineUnreachable, Overloaded
+from regard_service.errors import DeadlinePassed, DeadlineUnreachable, Overloaded
 from regard_service.generation import Generation
 from tests.unit.service.engine.fake_runner import FakeRunner
 
@@ -105,6 +105,11 @@ def test_a_call_that_would_be_late_is_refused_at_once_with_a_time_to_return() ->
         engine.check(request(timeout=0.1))
     assert 0.1 <= refused.value.retry_after_s <= 30
     engine.check(request(timeout=60))
+
+
+def test_a_call_whose_deadline_has_passed_is_not_asked_to_come_back() -> None:
+    with pytest.raises(DeadlinePassed, match="passed before its work was queued"):
+        held(20).check(request(timeout=-0.001))
 
 
 def test_a_call_that_would_be_late_on_an_idle_engine_too_may_try() -> None:

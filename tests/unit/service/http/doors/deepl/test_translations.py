@@ -78,6 +78,8 @@ def test_the_type_of_model_is_how_it_searches() -> None:
         ({"split_sentences": "2"}, "split_sentences", "0, 1 or nonewlines"),
         ({"tag_handling": "md"}, "tag_handling", "xml or html"),
         ({"ignore_tags": "x"}, "ignore_tags", "needs tag_handling"),
+        ({"tag_handling": "xml", "ignore_tags": ["x", "<y>"]}, "ignore_tags", '"<y>" is no name of an element'),
+        ({"tag_handling": "html", "splitting_tags": "x,p q"}, "splitting_tags", '"p q" is no name of an element'),
         ({"outline_detection": False}, "outline_detection", "needs tag_handling"),
         ({"outline_detection": "0", "tag_handling": "html"}, "outline_detection", 'tag_handling "xml"'),
         (
