@@ -6,8 +6,8 @@
 A small convolutional net sees the picture, and cross-attention in both directions fuses its cells with the words of the
 question (`nets/answerer.py`). A batch has some questions about each of its pictures, and convolves each picture once.
 
-A run of 450 steps has 79.8 % of the test questions right: it names every colour, guesses shapes, and answers yes or no
-by how frequent they are. Longer runs have not been measured, and no checkpoint ships.
+A trial of 2,000 steps with this net and batches as these, 196 s of CPU time, had 98.69 % of the test questions right.
+It learned shapes only after more than 1,000 steps: few of a batch's questions ask for them. No checkpoint ships.
 """
 
 import argparse
