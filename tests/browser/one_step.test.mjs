@@ -49,7 +49,7 @@ const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 test("only tasks of loaded models have a tab", async () => {
   const { page, complaints, close } = await b.open(b.SERVER_URL);
-  assert.deepEqual(await page.locator("fieldset.choice").first().locator("label").allTextContents(), ["Classify", "Encode", "Fill masks", "Detect"]);
+  assert.deepEqual(await page.locator("fieldset.choice").first().locator("label").allTextContents(), ["Classify", "Encode", "Fill masks", "Detect", "Answer"]);
   assert.equal(await page.getByRole("spinbutton", { name: "Beams" }).isVisible(), false);
   assert.equal(await page.getByRole("checkbox", { name: "Stream" }).isVisible(), false);
   assert.deepEqual(complaints, []);
@@ -204,6 +204,35 @@ test("boxes lie where the API says, each with its map over the picture", async (
   await page.getByRole("spinbutton", { name: "Threshold" }).fill("1");
   await send(page, "Detect");
   await page.getByText("Nothing was found in this picture.").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("an answer's question looks at the picture, and the picture at the question", async () => {
+  const { page, complaints, close } = await b.open(b.SERVER_URL);
+  await choose(page, "Answer", "answers");
+  const question = "Where is the dog?";
+  await page.getByRole("textbox", { name: "Question" }).fill(question);
+  await page.getByLabel("Picture", { exact: true }).setInputFiles(PICTURE);
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  const image = readFileSync(PICTURE).toString("base64");
+  const [result] = await answerOf("/v1/answer", { images: [image], questions: [question], model: "answers", attention: MAPS });
+  assert.equal(await page.locator(".found").textContent(), result.answer);
+  const labels = await page.getByRole("list", { name: "Labels" }).locator(".name").allTextContents();
+  assert.deepEqual(labels, result.labels.map(({ label }) => label));
+  const words = result.input.source_words;
+  assert.deepEqual(await page.locator(".outputs .word").allTextContents(), words.map(({ text }) => text));
+  await page.getByText("The numbers as a table").click();
+  await page.locator(".numbers td:not(:empty)").first().waitFor();
+  const numbersOf = () => page.locator(".numbers td:not(:empty)").allTextContents().then((texts) => texts.map(Number));
+  const rolled = rowsOf(result, "ATTENTION_KIND_ROLLOUT");
+  await page.getByRole("radio", { name: "Rollout" }).check();
+  b.assertClose(await numbersOf(), words.flatMap((_, row) => rolled[row]), 1e-3);
+  await page.getByRole("radio", { name: "From the picture to the question" }).check();
+  b.assertClose(await numbersOf(), words.flatMap((_, word) => rolled.map((row) => row[word])), 1e-3);
+  await b.checkAccessibility(page);
+  await b.screenshot(page, "answer");
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -26,7 +26,7 @@ from regard_export.cli.commands import export_command
 from tests.integration.fake_regard import encode_map
 from tests.system.served import served
 from tests.unit.export.detector_checkpoints import write_detector
-from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier
+from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier, write_vilt
 from tests.unit.regard.sample_results import caption_result, message_map, rows, text_result
 
 HERE = Path(__file__).parent
@@ -167,6 +167,7 @@ def one_step_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_encoder(root / "checkpoints" / "masks", "roberta", "ForMaskedLM")
     write_encoder(root / "checkpoints" / "vectors", "bert")
     write_picture_classifier(root / "checkpoints" / "pictures", "vit")
+    write_vilt(root / "checkpoints" / "answers")
     write_detector(root / "checkpoints" / "boxes", "detr")
     for folder in sorted((root / "checkpoints").iterdir()):
         options = ["-o", str(root / "models" / folder.name), "--precision", "float32"]

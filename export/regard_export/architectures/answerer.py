@@ -48,7 +48,7 @@ class AnswererEncoder:
         cells, text = stack.fuse(*stack.project(self._cells(graph, pixels), words))
         axis = graph.constant(np.array([1]))
         first = graph.node("Gather", text, graph.constant(np.array([0])), axis=1)
-        return EncoderOutput(graph.node("Add", first, graph.node("ReduceMean", cells, axis, keepdims=1)))
+        return EncoderOutput(graph.node("Mul", first, graph.node("ReduceMean", cells, axis, keepdims=1)))
 
     @property
     def traced_layers(self) -> int:

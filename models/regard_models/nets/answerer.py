@@ -1,10 +1,11 @@
 """A net that answers questions about pictures: cells of a picture and words of a question attend to each other.
 
-    v = conv(picture) + position,   w = LN(token + position),   [w'; v'] = fusion(w, v),   logits = W (w'_0 + mean v')
+    v = conv(picture) + position,   w = LN(token + position),   [w'; v'] = fusion(w, v),   logits = W (w'_0 * mean v')
 
 The fusion is that of `cross_modal.py` (Tan & Bansal 2019, section 2.2), between the feature map of a small
-convolutional net and the question's words. The answer is read from both sides, so that both directions are learned:
-from the first word, a class token, and from the mean of the cells.
+convolutional net and the question's words. Normalizations come first, so that the mean of the cells keeps what the
+few cells of a shape add. The answer is read from the elementwise product of both sides, so that the question chooses
+what is read from the picture: of the first word, a class token, and of the mean of the cells.
 """
 
 import math
@@ -134,7 +135,7 @@ class Answerer(nn.Module):
         cells = self.cells(pixels)
         cells = cells if picture_of is None else cells[picture_of]
         fused = self.fused(cells, ids, mask)
-        logits: Tensor = self.head(fused.text[:, 0] + fused.regions.mean(dim=1))
+        logits: Tensor = self.head(fused.text[:, 0] * fused.regions.mean(dim=1))
         return logits
 
 

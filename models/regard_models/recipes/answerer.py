@@ -1,13 +1,13 @@
 """Recipe of `shapes`: answers questions about pictures of shapes (easy-VQA).
 
     pip install easy-vqa
-    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 2400]
+    python -m regard_models.recipes.answerer --data SITE-PACKAGES/easy_vqa/data --out OUT [--steps 2000]
 
 A small convolutional net sees the picture, and cross-attention in both directions fuses its cells with the words of the
-question (`nets/answerer.py`). A batch has all questions about some pictures, so that each picture is convolved once.
+question (`nets/answerer.py`). A batch has some questions about each of its pictures, and convolves each picture once.
 
-A run of 450 steps has 79.8 % of the test questions right: it names every colour, guesses shapes, and answers yes or no
-by how frequent they are. Longer runs have not been measured, and no checkpoint ships.
+A trial of 2,000 steps with this net and batches as these, 196 s of CPU time, had 98.69 % of the test questions right.
+It learned shapes only after more than 1,000 steps: few of a batch's questions ask for them. No checkpoint ships.
 """
 
 import argparse
@@ -42,7 +42,7 @@ IMAGE_SIZE = 64
 WIDTH, NUM_HEADS, NUM_LAYERS, FEED_FORWARD_WIDTH = 64, 4, 1, 128
 CHANNELS, STRIDES = (24, 48, WIDTH, WIDTH, WIDTH), (2, 2, 2, 1, 1)  # 8 x 8 cells, each of which sees 47 x 47 pixels
 MAX_TOKENS = 32
-PICTURES_AT_ONCE = 16
+PICTURES_AT_ONCE, QUESTIONS_OF_EACH = 32, 4
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train, test and answers.txt")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2400, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2000, help="optimizer steps, in total over all calls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.manual_seed(1)
@@ -102,6 +102,7 @@ def config_of(tokenizer: Tokenizer, num_labels: int) -> AnswererConfig:
             feed_forward_width=FEED_FORWARD_WIDTH,
             region_width=WIDTH,
             text_width=WIDTH,
+            norm="pre",
         ),
         num_labels=num_labels,
     )
@@ -113,7 +114,7 @@ def fit(
     """Trains in a folder until the plan's steps are made; returns the log's last line."""
 
     def epochs() -> Iterator[Iterator[QuestionBatch]]:
-        return (train.epoch(PICTURES_AT_ONCE, seed=epoch) for epoch in count())
+        return (train.epoch(PICTURES_AT_ONCE, QUESTIONS_OF_EACH, seed=epoch) for epoch in count())
 
     def loss_of(batch: QuestionBatch) -> Loss:
         logits = net(batch.pixels, batch.ids, batch.mask, batch.picture_of)

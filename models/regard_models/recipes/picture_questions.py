@@ -6,7 +6,7 @@ kind and its colour, whose answers are 13 words. The distribution `easy-vqa` on 
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -125,26 +125,33 @@ class QuestionData:
                 ids = [vocabulary[CLASS], *tokenizer.encode(question.text).ids]
                 self._of[question.picture].append((ids, label_of[question.answer]))
 
-    def epoch(self, num_pictures: int, *, seed: int) -> Iterator[QuestionBatch]:
-        """Yields every picture once, in an order that the seed determines, each at random mirrored left to right and
-        upside down, which changes no answer.
+    def epoch(self, num_pictures: int, num_questions: int, *, seed: int) -> Iterator[QuestionBatch]:
+        """Yields every picture once, in an order that the seed determines, with at most `num_questions` of its
+        questions at random; each is at random mirrored left to right and upside down, which changes no answer.
         """
         source = random.Random(seed)
         order = source.sample(self._chosen, len(self._chosen))
         for first in range(0, len(order), num_pictures):
             part = order[first : first + num_pictures]
             flips = [[axis for axis in (1, 2) if source.random() < 0.5] for _ in part]
-            yield self._batch(part, flips)
+            of = {
+                picture: source.sample(self._of[picture], min(num_questions, len(self._of[picture])))
+                for picture in part
+            }
+            yield self._batch(part, flips, of)
 
     def all(self, num_pictures: int = 100) -> Iterator[QuestionBatch]:
         """Yields every picture once, in order, as it is."""
         for first in range(0, len(self._chosen), num_pictures):
             part = self._chosen[first : first + num_pictures]
-            yield self._batch(part, [[] for _ in part])
+            yield self._batch(part, [[] for _ in part], self._of)
 
-    def _batch(self, part: Sequence[int], flips: Sequence[Sequence[int]]) -> QuestionBatch:
+    def _batch(
+        self, part: Sequence[int], flips: Sequence[Sequence[int]], of: Mapping[int, Sequence[tuple[list[int], int]]]
+    ) -> QuestionBatch:
+        """Args: of: the questions of each picture."""
         pixels = [self._pictures[picture].flip(list(axes)) for picture, axes in zip(part, flips, strict=True)]
-        rows = [(index, *each) for index, picture in enumerate(part) for each in self._of[picture]]
+        rows = [(index, *each) for index, picture in enumerate(part) for each in of[picture]]
         longest = max(len(ids) for _, ids, _ in rows)
         ids = torch.tensor([[*row, *[0] * (longest - len(row))] for _, row, _ in rows])  # 0 is PAD
         lengths = torch.tensor([len(row) for _, row, _ in rows])

@@ -48,7 +48,7 @@ def _data(data: Path, chosen: range) -> QuestionData:
 
 def test_an_epoch_has_every_question_about_every_chosen_picture_once(data: Path) -> None:
     chosen = _data(data, range(10))
-    batches = list(chosen.epoch(4, seed=0))
+    batches = list(chosen.epoch(4, 2, seed=0))
     assert [len(batch.pixels) for batch in batches] == [4, 4, 2]
     assert sum(batch.num_tokens for batch in batches) == 20
     vocabulary = build_tokenizer(QUESTIONS).get_vocab()
@@ -61,7 +61,7 @@ def test_an_epoch_has_every_question_about_every_chosen_picture_once(data: Path)
         for red, colour, label in zip(is_red, asks_colour, batch.labels, strict=True):
             expected = ("red" if red else "blue") if colour else ("yes" if red else "no")
             assert answers[int(label)] == expected
-    again = list(chosen.epoch(4, seed=0))
+    again = list(chosen.epoch(4, 2, seed=0))
     assert all(torch.equal(one.labels, other.labels) for one, other in zip(batches, again, strict=True))
 
 
