@@ -1,8 +1,9 @@
-"""Scenes: what is in them, and that nothing near a lock tells whether it is open."""
+"""Scenes: what is in them, and that nothing near a lamp tells whether it is lit."""
 
 import numpy as np
 
-from regard_models.recipes.scenes import LABELS, MIN_DISTANCE_OF_KEY, SIZE, draw_scene
+from regard_models.nets.detector import DetectorConfig
+from regard_models.recipes.scenes import LABELS, MIN_DISTANCE_OF_SIGN, SIZE, draw_scene
 
 SCENES = [draw_scene(0, number) for number in range(200)]
 
@@ -22,16 +23,29 @@ def test_boxes_lie_in_the_picture_and_hold_what_is_drawn() -> None:
         assert (scene.boxes[:, 2:] > scene.boxes[:, :2]).all()
 
 
-def test_all_labels_occur_and_about_as_many_locks_are_open_as_shut() -> None:
+def test_all_labels_occur_and_about_as_many_lamps_are_lit_as_dark() -> None:
     counts = np.bincount(np.concatenate([scene.labels for scene in SCENES]), minlength=len(LABELS))
     assert (counts > 50).all()
-    opened, shut = counts[LABELS.index("open lock")], counts[LABELS.index("shut lock")]
-    assert 0.5 < opened / shut < 2
+    lit, dark = counts[LABELS.index("lit lamp")], counts[LABELS.index("dark lamp")]
+    assert 0.5 < lit / dark < 2
 
 
-def test_a_scene_without_a_key_has_no_open_lock_and_the_key_of_an_open_one_is_far() -> None:
+def test_the_sign_alone_decides_all_lamps_and_lies_beyond_the_reach_of_convolutions() -> None:
     for scene in SCENES:
-        centres = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2
-        keys = centres[scene.labels == LABELS.index("key")]
-        for lock in centres[scene.labels == LABELS.index("open lock")]:
-            assert (np.linalg.norm(keys - lock, axis=1) >= MIN_DISTANCE_OF_KEY - 1e-3).any()
+        is_sign = scene.labels == LABELS.index("sign")
+        is_lamp = np.isin(scene.labels, [LABELS.index("lit lamp"), LABELS.index("dark lamp")])
+        assert is_sign.sum() == 1
+        assert len(np.unique(scene.labels[is_lamp])) <= 1
+        left, top, right, bottom = scene.boxes[is_sign][0]
+        for x, y in (scene.boxes[is_lamp][:, :2] + scene.boxes[is_lamp][:, 2:]) / 2:
+            distance = max(left - x, x - right, top - y, y - bottom)
+            assert distance >= MIN_DISTANCE_OF_SIGN - 1e-3 > DetectorConfig(LABELS, SIZE).reach
+
+
+def test_the_sign_is_blue_where_lamps_are_lit() -> None:
+    for scene in SCENES:
+        left, top, right, bottom = scene.boxes[scene.labels == LABELS.index("sign")][0].astype(int)
+        red, _, blue = scene.pixels[top:bottom, left:right].astype(int).reshape(-1, 3).T
+        is_blue = (blue - red > 60).sum() > (red - blue > 60).sum()
+        lamps = {LABELS[label] for label in scene.labels} & {"lit lamp", "dark lamp"}
+        assert lamps in (set(), {"lit lamp" if is_blue else "dark lamp"})
