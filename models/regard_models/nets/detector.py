@@ -1,8 +1,8 @@
 """A convolutional detector of objects with a non-local block (Wang et al. 2018, "Non-local Neural Networks").
 
 Objects are points (Zhou et al. 2019, "Objects as Points"): each cell of a coarse grid says of each label how sure it is
-that an object's centre lies in it, and where the object's box is. A cell sees a third of the picture through the
-convolutions; through the non-local block, which every cell attends by, it sees all of it.
+that an object's centre lies in it, and where the object's box is. A cell sees its neighbourhood through
+the convolutions (`DetectorConfig.reach`); through the non-local block, by which it attends to every cell, all of it.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,9 +23,6 @@ SUPPRESSION = 20.0
 NO_OBJECT = -30.0
 """The least logit of a candidate: a probability of 1e-13."""
 
-STD_OF_SCORES = 0.02
-"""Of the weights of queries and keys before training, when every cell attends to all cells alike."""
-
 BIAS_OF_RARE = -4.0
 """Of labels' logits before training: nearly all cells hold no centre (Lin et al. 2017, "Focal Loss", section 4.1)."""
 
@@ -45,9 +42,9 @@ class DetectorConfig:
     """
 
     labels: tuple[str, ...]
-    image_size: int = 64
+    image_size: int = 80
     widths: tuple[int, int, int] = (16, 32, 48)
-    depth: int = 3
+    depth: int = 2
     inner_channels: int = 24
     is_non_local: bool = True
     mean: float = 127.5
@@ -61,6 +58,11 @@ class DetectorConfig:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.image_size // STRIDE, self.image_size // STRIDE
+
+    @property
+    def reach(self) -> int:
+        """How many pixels beyond its own a cell sees by convolutions; the non-local block sees all."""
+        return STRIDE * (self.depth + 1) + 3  # 3 of the two that halve, and a cell for each other
 
     def to_json(self) -> dict[str, Any]:
         """All fields."""
@@ -127,10 +129,8 @@ class Detector(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.non_local = NonLocalBlock(width, inner_channels=config.inner_channels) if config.is_non_local else None
         if self.non_local is not None:
-            # Objects have the largest features. Scores of the usual size would leave some of them no weight from the
-            # start, and with it no gradient.
-            for projection in (self.non_local.query, self.non_local.key):
-                nn.init.normal_(projection.weight, std=STD_OF_SCORES)
+            # The block's own start is the identity, which gives queries, keys and values no gradient.
+            self.non_local.output.reset_parameters()
         self.mixing = _Convolution(width, width, 1, has_norms)
         self.labels = nn.Conv2d(width, len(config.labels), 1)
         self.geometry = nn.Conv2d(width, 4, 1)

@@ -1,6 +1,6 @@
-"""Recipe of `locks`, which does not ship: boxes of locks, keys and balls, with a non-local block and without it.
+"""Recipe of `lamps`, which does not ship: boxes of lamps, balls and signs, with a non-local block and without it.
 
-    python -m regard_models.recipes.detector --out OUT [--steps 2000] [--without-non-local]
+    python -m regard_models.recipes.detector --out OUT [--steps 1200] [--without-non-local]
 
 Draws its own pictures (`scenes.py`), no two of them the same, trains by steps on one core, and writes the checkpoint
 with its scores on pictures that training never saw.
@@ -26,7 +26,7 @@ from regard_models.recipes.scenes import LABELS, SIZE, Scene, draw_scene
 from regard_models.recipes.training import Log, TrainingLoop, TrainingPlan
 
 FAMILY = "regard-detector"
-BATCH = 16
+BATCH = 32
 TRAINING, VALIDATION, TEST = 1, 2, 3  # seeds of the scenes
 VALIDATION_SCENES, TEST_SCENES = 250, 1000
 GEOMETRY_WEIGHT = 4.0
@@ -164,7 +164,7 @@ def main() -> None:
     """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2000, help="optimizer steps, in total over all calls")
+    parser.add_argument("--steps", type=int, default=1200, help="optimizer steps, in total over all calls")
     parser.add_argument("--without-non-local", action="store_true", help="train the same net without the block")
     options = parser.parse_args()
     torch.manual_seed(1)
@@ -181,9 +181,9 @@ def main() -> None:
     scores = {f"{name}/test": value for name, value in scores_of(net, TEST, TEST_SCENES).items()}
     print(scores)
     card: dict[str, Any] = {
-        "name": "locks",
+        "name": "lamps",
         "task": "detection",
-        "description": "locks, keys and balls in drawn pictures; a lock is open where its key is in the picture",
+        "description": "lamps, balls and signs in drawn pictures; lamps are lit where the sign is blue",
         "data": "scenes that the recipe draws",
         "license": "Apache-2.0",
         "recipe": "models/regard_models/recipes/detector.py",

@@ -1,7 +1,7 @@
-"""Scenes of locks, keys and balls, drawn by number: pictures in which a label depends on what lies far away.
+"""Scenes of lamps, balls and a sign, drawn by number: pictures in which a label depends on what lies far away.
 
-A lock is open where a key of its colour is somewhere in the picture, and shut where none is. The key lies further from
-the lock than a detector without attention sees: nothing in the lock's neighbourhood tells.
+Each scene has one sign, a red or a blue ring. All lamps are lit where it is blue, and dark where it is red; a lamp
+looks the same either way. The sign lies further from every lamp than a detector without attention sees.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-SIZE = 64  # pixels of a side
-LABELS = ("ball", "key", "open lock", "shut lock")
+SIZE = 80  # pixels of a side
+LABELS = ("ball", "sign", "lit lamp", "dark lamp")
 
-Kind = Literal["ball", "key", "lock"]
+Kind = Literal["ball", "sign", "lamp"]
 Colour = tuple[int, int, int]
 
-COLOURS: tuple[Colour, ...] = ((205, 45, 45), (45, 160, 65), (55, 85, 215), (225, 185, 40))
+COLOURS: tuple[Colour, ...] = ((205, 45, 45), (55, 85, 215), (45, 160, 65), (225, 185, 40), (95, 95, 95))
+RED, BLUE = 0, 1  # of signs only: indexes in `COLOURS`
 MAX_JITTER = 18  # of each channel, up or down
-MIN_DISTANCE_OF_KEY = 26.0  # pixels between the centres of a lock and of its key
+MIN_DISTANCE_OF_SIGN = 29.0
+"""Pixels, along x or along y, from a lamp's centre to the nearest edge of the sign's box.
+
+The convolutions of a cell see 15 pixels beyond it (`DetectorConfig.reach`). 14 more cover the candidates that can match
+a lamp: their boxes' centres lie within a third of its side (5.4 pixels), their cells up to 4 pixels beside these, and
+neighbouring cells (4 pixels) suppress them.
+"""
 MAX_COVERED = 0.25  # of the smaller box, by another
-STRAY_KEYS = 0.35  # scenes of which have a key for none of their locks
 MAX_TRIES = 40  # to find a place
 OVERSAMPLING = 3
 
-SIZES: dict[Kind, tuple[int, int]] = {"ball": (8, 15), "key": (13, 18), "lock": (11, 16)}  # of the longer side
+SIZES: dict[Kind, tuple[int, int]] = {"ball": (8, 15), "sign": (14, 19), "lamp": (11, 16)}  # of the longer side
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Scene:
     """A picture and what is in it.
 
     Attributes:
-        pixels: uint8 [64, 64, 3].
+        pixels: uint8 [80, 80, 3].
         boxes: float32 [objects, 4], left, top, right and bottom, in pixels.
         labels: int64 [objects], indexes in `LABELS`.
     """
@@ -75,38 +81,35 @@ def draw_scene(seed: int, number: int) -> Scene:
         _DRAWN[thing.kind](pen, tuple(OVERSAMPLING * side for side in thing.box), colour)
     small = np.asarray(canvas.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
     noisy = small + rng.normal(0, rng.uniform(0, 6), small.shape)
-    keys = {thing.colour for thing in things if thing.kind == "key"}
+    is_lit = any(thing.kind == "sign" and thing.colour == BLUE for thing in things)
     return Scene(
         noisy.clip(0, 255).astype(np.uint8),
         np.array([thing.box for thing in things], np.float32).reshape(-1, 4),
-        np.array([_label(thing, keys) for thing in things], np.int64),
+        np.array([_label(thing, is_lit=is_lit) for thing in things], np.int64),
     )
 
 
-def _label(thing: Thing, keys: set[int]) -> int:
-    """Args: keys: the colours of the scene's keys."""
-    if thing.kind == "lock":
-        return LABELS.index("open lock" if thing.colour in keys else "shut lock")
+def _label(thing: Thing, *, is_lit: bool) -> int:
+    if thing.kind == "lamp":
+        return LABELS.index("lit lamp" if is_lit else "dark lamp")
     return LABELS.index(thing.kind)
 
 
 def _things(rng: np.random.Generator) -> list[Thing]:
-    """One to three locks, a key for half of their colours, seldom another key, up to two balls."""
-    locks = rng.integers(len(COLOURS), size=rng.integers(1, 4)).tolist()
-    keys = [colour for colour in sorted(set(locks)) if rng.random() < 0.5]
-    strays = [colour for colour in range(len(COLOURS)) if colour not in locks]
-    keys += rng.permutation(strays)[: int(rng.random() < STRAY_KEYS)].tolist()
-    balls = rng.integers(len(COLOURS), size=rng.integers(0, 3)).tolist()
+    """A sign, one to three lamps, up to two balls; less where no place was found, but at least one lamp."""
+    colours = np.setdiff1d(np.arange(len(COLOURS)), [RED, BLUE])
     wanted: list[tuple[Kind, int]] = [
-        *(("lock", colour) for colour in locks),
-        *(("key", colour) for colour in keys),
-        *(("ball", colour) for colour in balls),
+        ("sign", int(rng.integers(2))),
+        *(("lamp", int(colour)) for colour in rng.choice(colours, rng.integers(1, 4))),
+        *(("ball", int(colour)) for colour in rng.choice(colours, rng.integers(0, 3))),
     ]
-    things: list[Thing] = []
-    for kind, colour in wanted:
-        placed = _placed(rng, Thing(kind, colour, (0, 0, 0, 0)), things)
-        things += [] if placed is None else [placed]
-    return things
+    while True:
+        things: list[Thing] = []
+        for kind, colour in wanted:
+            placed = _placed(rng, Thing(kind, colour, (0, 0, 0, 0)), things)
+            things += [] if placed is None else [placed]
+        if any(thing.kind == "lamp" for thing in things):
+            return things
 
 
 def _placed(rng: np.random.Generator, thing: Thing, others: list[Thing]) -> Thing | None:
@@ -122,15 +125,13 @@ def _placed(rng: np.random.Generator, thing: Thing, others: list[Thing]) -> Thin
 
 def _extent(rng: np.random.Generator, kind: Kind) -> tuple[float, float]:
     side = float(rng.uniform(*SIZES[kind]))
-    if kind == "key":
-        return (side, side * 0.45) if rng.random() < 0.5 else (side * 0.45, side)
-    return (side * 0.85, side) if kind == "lock" else (side, side)
+    return (side * 0.7, side) if kind == "lamp" else (side, side)
 
 
 def _may_lie_beside(thing: Thing, other: Thing) -> bool:
-    if thing.kind == "key" and other.kind == "lock" and thing.colour == other.colour:
-        (x, y), (other_x, other_y) = thing.centre, other.centre
-        if np.hypot(x - other_x, y - other_y) < MIN_DISTANCE_OF_KEY:
+    if thing.kind == "lamp" and other.kind == "sign":
+        (x, y), (left, top, right, bottom) = thing.centre, other.box
+        if max(left - x, x - right, top - y, y - bottom) < MIN_DISTANCE_OF_SIGN:
             return False
     one, two = np.array(thing.box), np.array(other.box)
     shared = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
@@ -154,40 +155,21 @@ def _ball(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> N
     pen.ellipse(list(box), fill=colour)
 
 
-def _lock(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> None:
-    """A body with a keyhole under a shackle."""
+def _sign(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> None:
+    """A ring."""
+    pen.ellipse(list(box), outline=colour, width=round(0.3 * (box[2] - box[0])))
+
+
+def _lamp(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> None:
+    """A bulb over a dark socket."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
-    middle, neck = (left + right) / 2, top + 0.45 * height
-    thick = round(0.16 * width)
-    arch = [left + 0.12 * width, top, right - 0.12 * width, top + 0.9 * height]
-    pen.arc(arch, 180, 360, fill=colour, width=thick)
-    pen.rectangle([left, neck, right, bottom], fill=colour)
-    hole = 0.13 * width
-    pen.ellipse(
-        [middle - hole, neck + 0.15 * height, middle + hole, neck + 0.15 * height + 2 * hole], fill=(25, 25, 25)
-    )
-
-
-def _key(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> None:
-    """A ring, a shaft and two teeth, along the longer side."""
-    left, top, right, bottom = box
-    width, height = right - left, bottom - top
-    is_lying = width > height
-    length, ring = max(width, height), min(width, height)
-
-    def place(along: float, across: float) -> tuple[float, float]:
-        return (left + along, top + across) if is_lying else (left + across, top + along)
-
-    thick = max(2, round(0.28 * ring))
-    pen.ellipse([place(0, 0), place(ring, ring)], outline=colour, width=thick)
-    pen.line([place(ring - thick / 2, ring / 2), place(length, ring / 2)], fill=colour, width=thick)
-    for along in (length - thick / 2, length - 2.2 * thick):
-        pen.line([place(along, ring / 2), place(along, ring)], fill=colour, width=thick)
+    pen.rectangle([left + 0.25 * width, top + 0.55 * height, right - 0.25 * width, bottom], fill=(25, 25, 25))
+    pen.ellipse([left, top, right, top + width], fill=colour)
 
 
 _DRAWN: dict[Kind, Callable[[ImageDraw.ImageDraw, tuple[float, ...], Colour], None]] = {
     "ball": _ball,
-    "key": _key,
-    "lock": _lock,
+    "sign": _sign,
+    "lamp": _lamp,
 }
