@@ -1,8 +1,8 @@
 """A convolutional detector of objects with a non-local block (Wang et al. 2018, "Non-local Neural Networks").
 
 Objects are points (Zhou et al. 2019, "Objects as Points"): each cell of a coarse grid says of each label how sure it is
-that an object's centre lies in it, and where the object's box is. A cell sees a third of the picture through the
-convolutions; through the non-local block, which every cell attends by, it sees all of it.
+that an object's centre lies in it, and where the object's box is. A cell sees its neighbourhood through
+the convolutions (`DetectorConfig.reach`); through the non-local block, by which it attends to every cell, all of it.
 """
 
 from dataclasses import asdict, dataclass

@@ -1,6 +1,6 @@
-"""Recipe of `locks`, which does not ship: boxes of locks, keys and balls, with a non-local block and without it.
+"""Recipe of `lamps`, which does not ship: boxes of lamps, balls and signs, with a non-local block and without it.
 
-    python -m regard_models.recipes.detector --out OUT [--steps 2000] [--without-non-local]
+    python -m regard_models.recipes.detector --out OUT [--steps 1200] [--without-non-local]
 
 Draws its own pictures (`scenes.py`), no two of them the same, trains by steps on one core, and writes the checkpoint
 with its scores on pictures that training never saw.
@@ -183,7 +183,7 @@ def main() -> None:
     card: dict[str, Any] = {
         "name": "lamps",
         "task": "detection",
-        "description": "lamps and balls in drawn pictures; lamps are lit where the sign of the picture is blue, dark where it is red",
+        "description": "lamps, balls and signs in drawn pictures; lamps are lit where the sign is blue",
         "data": "scenes that the recipe draws",
         "license": "Apache-2.0",
         "recipe": "models/regard_models/recipes/detector.py",

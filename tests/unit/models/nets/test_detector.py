@@ -10,10 +10,7 @@ CONFIG = DetectorConfig(("a", "b"), image_size=48, widths=(4, 6, 8), inner_chann
 
 def net_of(config: DetectorConfig = CONFIG, *, has_norms: bool = False) -> Detector:
     torch.manual_seed(0)
-    net = Detector(config, has_norms=has_norms)
-    if net.non_local is not None:  # which begins as the identity
-        torch.nn.init.normal_(net.non_local.output.weight)
-    return net
+    return Detector(config, has_norms=has_norms)
 
 
 @torch.inference_mode()
@@ -32,13 +29,18 @@ def test_folded_weights_compute_the_same_without_normalizations() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("is_non_local", [False, True])
-def test_only_the_non_local_block_sees_the_other_side_of_the_picture(is_non_local: bool) -> None:
-    config = DetectorConfig(("a",), image_size=64, is_non_local=is_non_local)
-    net, pixels = net_of(config).eval(), torch.randn(1, 3, 64, 64)
-    changed = pixels.clone()
-    changed[..., -8:] = 0
-    one, other = net(pixels).logits[..., 0], net(changed).logits[..., 0]  # of the first column of cells
-    assert torch.equal(one, other) != is_non_local
+def test_only_the_non_local_block_sees_beyond_the_reach_of_the_convolutions(is_non_local: bool) -> None:
+    config = DetectorConfig(("a",), is_non_local=is_non_local)
+    net, pixels = net_of(config).eval(), torch.randn(1, 3, 80, 80)
+    first, last = 4 * 10, 4 * 10 + 3  # pixels of the cells in column 10
+    beyond = pixels.clone()
+    beyond[..., : first - config.reach] = 0
+    beyond[..., last + config.reach + 1 :] = 0
+    within = pixels.clone()
+    within[..., first - config.reach] = 0
+    expected = net(pixels).logits[..., 10]
+    assert torch.equal(net(beyond).logits[..., 10], expected) != is_non_local
+    assert not torch.equal(net(within).logits[..., 10], expected)
 
 
 @torch.inference_mode()
