@@ -134,7 +134,8 @@ class Detector(nn.Module):
         self.mixing = _Convolution(width, width, 1, has_norms)
         self.labels = nn.Conv2d(width, len(config.labels), 1)
         self.geometry = nn.Conv2d(width, 4, 1)
-        nn.init.constant_(self.labels.bias, BIAS_OF_RARE)  # type: ignore[arg-type]
+        if self.labels.bias is not None:
+            nn.init.constant_(self.labels.bias, BIAS_OF_RARE)
 
     def forward(self, pixels: Tensor) -> DetectorOutput:
         """pixels: float [pictures, 3, height, width]."""

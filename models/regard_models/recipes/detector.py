@@ -134,7 +134,7 @@ def detect(net: Detector, pictures: Sequence[NDArray[np.uint8]]) -> list[Found]:
 
 
 def scores_of(net: Detector, seed: int, number: int) -> dict[str, float]:
-    """mAP@0.5 and each label's average precision, in percent, on so many scenes."""
+    """mAP@0.5 and each label's average precision, in percent, on `number` scenes of a seed."""
     scenes = [draw_scene(seed, index) for index in range(number)]
     truth = [Found(scene.boxes, scene.labels, np.ones(len(scene.labels), np.float32)) for scene in scenes]
     found = detect(net, [scene.pixels for scene in scenes])

@@ -9,7 +9,7 @@ _FILE = "options.json"
 
 
 class OtherOptions(ValueError):
-    """A call continues a training with other options than those that it began with; the message names them."""
+    """The options of a call differ from the options of the training that it continues; the message names them."""
 
 
 def check_options(folder: Path, options: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ class QuestionReadings:
 
     @property
     def num_pairs(self) -> int:
-        """How many questions are asked."""
+        """Number of requests: a question about a picture each."""
         return max(len(self.images), len(self.questions))
 
     def all(self) -> Sequence[Callable[[], Input]]:

@@ -47,7 +47,7 @@ def refuse_other_backbones(config: Any) -> None:
 
 @torch.inference_mode()
 def describe(net: Any, height: int, width: int) -> DetectionTransformerDescription:
-    """Describes a detector for pictures of one size. The positions are those that the net computes for it."""
+    """Describes a detector for pictures of one size. The net computes its positions for that size."""
     config, found = net.config, _Observed(net)
     net(pixel_values=torch.zeros(1, 3, height, width))
     found.stop()

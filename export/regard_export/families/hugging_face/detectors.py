@@ -136,8 +136,8 @@ def load(folder: Path, load_options: LoadOptions) -> EncoderModel:
 
 
 def _picture_size(preprocessing: Mapping[str, Any], config: Any) -> tuple[int, int]:
-    """Height and width of the bundle's pictures: those that the net's positions were learned for; else those that the
-    image processor states; else a square of its shortest edge.
+    """Height and width of the bundle's pictures: the size of the net's learned positions; without one, the size in the
+    image processor; without one, a square of the processor's shortest edge.
     """
     if getattr(config, "image_size", None) is not None:
         return detection_tokens.picture_size(config)

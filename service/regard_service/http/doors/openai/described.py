@@ -88,10 +88,6 @@ def describe(version: str) -> Json:
         prefix="/openai",
         operations=_OPERATIONS,
         errors=_ERRORS,
-        error=object_of(
-            error=object_of(
-                message=_TEXT, type=_TEXT, param={"type": ["string", "null"]}, code={"type": ["string", "null"]}
-            )
-        ),
+        error=object_of(error=object_of(message=_TEXT, type=_TEXT, param=_OR_NULL, code=_OR_NULL)),
         security={"bearer": {"type": "http", "scheme": "bearer", "description": "A token of the tokens file."}},
     )
