@@ -6,6 +6,16 @@ from typing import Any
 
 Json = dict[str, Any]
 
+# Of doors whose calls name a model, by status.
+ERRORS_OF_MODELS = {
+    "401": "The token is missing or unknown.",
+    "403": "The token, or the site that made the request, does not allow this call.",
+    "404": "There is no model of that name.",
+    "429": "The queue is full, or the token's quota is used up; `retry-after` says when to return.",
+    "503": "The model is loading, or the server is shutting down.",
+    "default": "Any other error.",
+}
+
 
 @dataclass(frozen=True)
 class Operation:

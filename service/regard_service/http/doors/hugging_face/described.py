@@ -1,7 +1,7 @@
 """The OpenAPI document of Hugging Face's door."""
 
 from regard_service.http.doors.hugging_face.generation import NESTED, PARAMETERS
-from regard_service.http.doors.openapi import Json, Operation, answer, array, document, object_of
+from regard_service.http.doors.openapi import ERRORS_OF_MODELS, Json, Operation, answer, array, document, object_of
 
 _TEXT: Json = {"type": "string"}
 _MODEL: Json = {
@@ -81,12 +81,7 @@ _OPERATIONS = (
 
 _ERRORS = {
     "400": "A field is bad; the text names it.",
-    "401": "The token is missing or unknown.",
-    "403": "The token, or the site that made the request, does not allow this call.",
-    "404": "There is no model of that name.",
-    "429": "The queue is full, or the token's quota is used up; `retry-after` says when to return.",
-    "503": "The model is loading, or the server is shutting down.",
-    "default": "Any other error.",
+    **ERRORS_OF_MODELS,
 }
 
 
