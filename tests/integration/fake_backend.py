@@ -19,6 +19,7 @@ from regard_service.bundle import (
     Variant,
 )
 from regard_service.calls.data_plane import DataPlane
+from regard_service.calls.present import PresentCallers
 from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
 from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import (
@@ -199,6 +200,9 @@ class FakeBackend(Backend):
 
     def usage(self) -> dict[str, Usage]:
         return {}
+
+    def share(self, present: PresentCallers) -> None:
+        """Has no threads."""
 
     def stalled_s(self) -> float:
         return 0.0

@@ -35,6 +35,7 @@ from regard_service.app.wiring import (
 from regard_service.auth.access_control import AccessControl
 from regard_service.auth.address import networks
 from regard_service.auth.tokens import Scope
+from regard_service.calls.present import PresentCallers
 from regard_service.convert.requests import RequestReader
 from regard_service.domain.models import ModelInfo, unready_reasons
 from regard_service.http.application import create_app
@@ -102,7 +103,8 @@ class Server:
         self._open_backend = open_backend
         self._metrics = Metrics()
         self._metrics.queue_limit.set(settings.max_queue)
-        self._bodies = Bodies(settings.max_message_bytes, settings.max_inputs_per_call)
+        self._present = PresentCallers()
+        self._bodies = Bodies(settings.max_message_bytes, settings.max_inputs_per_call, self._present)
         self._gateway = Gateway(
             open_doors(settings),
             lambda: self._routes,
@@ -224,7 +226,9 @@ class Server:
             inner_layers=(self._gate,),
             message_limits=self._message_limits(),
             max_answer_bytes=self._settings.max_message_bytes,
+            present=self._present,
         )
+        backend.share(self._present)
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
         attention = AttentionServicer(backend.data_plane, reader, sent_maps, self._metrics.outputs)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)

@@ -11,6 +11,7 @@ from regard_service.auth.renewal import TokenRenewal
 from regard_service.auth.tokens import TokenFile, TokensError
 from regard_service.calls.answer_size import AnswerLimits
 from regard_service.calls.data_plane import DataPlane
+from regard_service.calls.present import PresentCallers
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.driver.engine import Engine
@@ -81,6 +82,10 @@ class Backend:
     def usage(self) -> dict[str, Usage]:
         """Returns the slots and buffers of the engine's batches, by model."""
         return usage_of(self._engine.batches())
+
+    def share(self, present: PresentCallers) -> None:
+        """Makes the threads that read consider the callers of the whole process."""
+        self._pool.present = present
 
 
 OpenBackend = Callable[[Settings, EngineObserver], Backend]

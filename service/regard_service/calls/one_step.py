@@ -198,7 +198,7 @@ class OneStepCalls:
         Args:
             most_rows: of the maps of a model with queries.
         """
-        self._pool.meet(current_caller())
+        self._pool.present.meet(current_caller())
         check_attention(call.attention, model.manifest, violations)
         if violations.found:
             _, unreadable = await self._planner.read_in_time(readings.all, call.deadline, is_threaded=is_slow)

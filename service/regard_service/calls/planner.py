@@ -235,7 +235,7 @@ class CallPlanner:
         is_threaded: bool,
         suppressed: tuple[tuple[int, ...], ...] = (),
     ) -> CallPlan:
-        self._pool.meet(current_caller())
+        self._pool.present.meet(current_caller())
         violations = Violations()
         generation = model.generations.resolve(call.generation, key, violations)
         if suppressed:

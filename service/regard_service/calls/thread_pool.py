@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from regard_service.auth.caller import current_caller
+from regard_service.calls.interpreter import interpreter_shared
+from regard_service.calls.present import PresentCallers
 from regard_service.engine.policy.caller_queue import RoundRobin
 from regard_service.errors import Overloaded
 from regard_service.pictures.abandoned import abandoned_when
@@ -19,10 +20,6 @@ T = TypeVar("T")
 
 # This part of the places is open only to callers who have few, so that one caller cannot keep all others out.
 SHARED_FRACTION = 1 / 4
-
-# A caller leaves one thread to the others for so long after one of them had a call: threads that read hold the
-# interpreter, for which the engine's threads wait too.
-OTHERS_STAY_S = 1.0
 
 
 class _Item:
@@ -69,23 +66,19 @@ class BoundedThreadPool:
 
     Args:
         max_waiting: functions that may run or wait, over all calls.
+        present: the callers of the process, if other pools work for them too.
     """
 
-    def __init__(self, num_threads: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, num_threads: int, max_waiting: int, present: PresentCallers | None = None) -> None:
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="reading")
         self._num_threads = num_threads
         self._max_waiting = max(num_threads, max_waiting)
-        self._clock = clock
+        self.present = present or PresentCallers()
         self._is_closed = False
         self._num_of: Counter[str] = Counter()  # functions that run or wait and count, by caller; of the event loop
         self._lock = threading.Lock()  # guards what follows
         self._queue: RoundRobin[_Item] = RoundRobin()
         self._running: Counter[str] = Counter()
-        self._came: dict[str, float] = {}  # when callers last had a call
-
-    def meet(self, caller: str) -> None:
-        """Notes that a caller has a call, whether or not it has work here."""
-        self._came[caller] = self._clock()
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Runs functions in the threads. Cancelling the call drops the functions that wait, and tells those that run.
@@ -113,7 +106,7 @@ class BoundedThreadPool:
 
         loop = asyncio.get_running_loop()
         items = [_Item(caller, partial(run, each), loop.create_future()) for each in functions]
-        self.meet(caller)
+        self.present.meet(caller)
         self._add(items)
         try:
             results: list[T] = await asyncio.gather(*(item.done for item in items))
@@ -150,19 +143,19 @@ class BoundedThreadPool:
                 if item is None:
                     return
                 self._running[item.caller] += 1
-            item.run()
+            with interpreter_shared() if self.present.has_others(item.caller) else nullcontext():
+                item.run()
             with self._lock:
                 self._running[item.caller] -= 1
                 if not self._running[item.caller]:
                     del self._running[item.caller]
 
     def _next(self) -> _Item | None:
-        """Takes the next function of a caller who does not have all the threads that he may have."""
-        now = self._clock()
-        for caller, came in [*self._came.items()]:
-            if now - came > OTHERS_STAY_S:
-                self._came.pop(caller, None)
-        limit = self._num_threads if len(self._came) <= 1 else max(1, self._num_threads - 1)
+        """Takes the next function of a caller who does not have all the threads that he may have.
+
+        Beside others he leaves one to them: threads that read hold the interpreter, for which the engine waits too.
+        """
+        limit = max(1, self._num_threads - 1) if self.present.has_several() else self._num_threads
         return self._queue.pop_of_others({caller for caller, number in self._running.items() if number >= limit})
 
     def _check_room(self, caller: str, num_more: int) -> None:

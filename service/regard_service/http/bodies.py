@@ -9,6 +9,9 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from regard_service.auth.caller import current_caller
+from regard_service.calls.inbound import Inbound
+from regard_service.calls.present import PresentCallers
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import BodyTooLarge
 from regard_service.http.body_bounds import counting
@@ -25,12 +28,14 @@ class Bodies:
     Args:
         max_bytes: the limit of a body.
         max_inputs: the most inputs of a call.
+        present: the callers of the process.
     """
 
-    def __init__(self, max_bytes: int, max_inputs: int) -> None:
+    def __init__(self, max_bytes: int, max_inputs: int, present: PresentCallers) -> None:
         self.max_bytes = max_bytes
         self._max_inputs = max_inputs
-        self._thread = BoundedThreadPool(1, MAX_WAITING_BODIES)
+        self._inbound = Inbound(present)
+        self._thread = BoundedThreadPool(1, MAX_WAITING_BODIES, present)
 
     async def read(self, request: Request, grown: Callable[[int], None] | None = None) -> bytes:
         """Returns the body of a request.
@@ -45,7 +50,8 @@ class Bodies:
         stated = request.headers.get("content-length", "")
         if stated.isascii() and stated.isdigit() and int(stated[:20]) > self.max_bytes:
             raise BodyTooLarge(f"the body has {stated[:20]} bytes; the limit is {self.max_bytes}")
-        chunks, size = [], 0
+        chunks, size, caller = [], 0, current_caller()
+        await self._inbound.turn(caller)
         async for chunk in request.stream():
             chunks.append(chunk)
             size += len(chunk)
@@ -53,6 +59,7 @@ class Bodies:
                 raise BodyTooLarge(f"the body has more than {self.max_bytes} bytes")
             if grown is not None:
                 grown(len(chunk))
+        self._inbound.charge(caller, size)
         return b"".join(chunks)
 
     async def count(self, body: bytes) -> None:

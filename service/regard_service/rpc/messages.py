@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, cast
 import grpc
 
 from regard_service.auth.caller import current_caller
+from regard_service.calls.inbound import Inbound
+from regard_service.calls.present import PresentCallers
 from regard_service.errors import DeadlinePassed, InvalidInput, Overloaded, ServiceError
 from regard_service.rpc.connections import close_connection
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler
@@ -77,8 +79,9 @@ class Messages:
     timer polls the calls that wait, while there are any.
     """
 
-    def __init__(self, limits: MessageLimits) -> None:
+    def __init__(self, limits: MessageLimits, present: PresentCallers) -> None:
         self._limits = limits
+        self._inbound = Inbound(present)
         self._arriving: dict[asyncio.Task[Any], _Arriving] = {}  # oldest first
         self._leaving: dict[asyncio.Task[Any], _Leaving] = {}  # oldest first
         self._ended: dict[asyncio.Task[Any], ServiceError] = {}
@@ -102,12 +105,12 @@ class Messages:
         if wrapped.request_streaming:
             return wrapped
         behavior: Any = wrapped.unary_stream if wrapped.response_streaming else wrapped.unary_unary
-        max_bytes = self._limits.max_bytes
+        read = partial(_read, deserialize=deserialize, max_bytes=self._limits.max_bytes, inbound=self._inbound)
 
         async def run(_: Any, context: Context) -> Any:
             begin = asyncio.get_running_loop().time()
             try:
-                return await behavior(_message_of(context, deserialize, max_bytes), context)
+                return await behavior(partial(read, context), context)
             finally:
                 self._leave(context, begin)
 
@@ -229,13 +232,14 @@ class Messages:
             asyncio.get_running_loop().run_in_executor(None, function)
 
 
-def _message_of(context: Any, deserialize: Codec, max_bytes: int) -> Unread:
-    """Returns the message of a gRPC call, unread."""
-
-    async def read() -> Any:
-        raw = await context.read()
-        if raw is grpc.aio.EOF:
-            raise InvalidInput.of("request", "is missing")
-        return deserialize(await unpacked(raw, max_bytes))
-
-    return read
+async def _read(context: Any, *, deserialize: Codec, max_bytes: int, inbound: Inbound) -> Any:
+    """Reads the message of a gRPC call."""
+    caller = current_caller()
+    if inbound.has_to_wait(caller):
+        await inbound.turn(caller)
+    raw = await context.read()
+    if raw is grpc.aio.EOF:
+        raise InvalidInput.of("request", "is missing")
+    message = await unpacked(raw, max_bytes)
+    inbound.charge(caller, len(message))
+    return deserialize(message)

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from regard_service.calls.present import PresentCallers
 from regard_service.convert.status import DETAILS_KEY, OUT_OF_MEMORY
 from regard_service.errors import AnswerTooLarge
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
@@ -24,6 +25,7 @@ class Routes(grpc.GenericRpcHandler):
         inner_layers: those that see the message.
         message_limits: of messages on their way.
         max_answer_bytes: the limit of a message that answers; None: no limit.
+        present: the callers of the process.
     """
 
     def __init__(
@@ -32,13 +34,14 @@ class Routes(grpc.GenericRpcHandler):
         inner_layers: Sequence[Layer] = (),
         message_limits: MessageLimits,
         max_answer_bytes: int | None = None,
+        present: PresentCallers | None = None,
     ) -> None:
         self._max_answer_bytes = max_answer_bytes
         self._outer_layers = layers
         self._inner_layers = tuple(inner_layers)
         self._handlers: dict[str, Handler] = {}
         self._grpc_handlers: dict[str, Handler] = {}
-        self._messages = Messages(message_limits)
+        self._messages = Messages(message_limits, present or PresentCallers())
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Returns gRPC's handler of a path; None makes gRPC answer UNIMPLEMENTED."""

@@ -165,12 +165,13 @@ class Workers:
             if work is not None:
                 self._at_work.add(work)
                 self._last_work = work.since
-                if self._idle and self._policy.has_work():
+                if self._idle and self._policy.has_work(work.since):
                     self._wake_one()
                 return work
             outbox.send()
             self._idle.append(bell)
-            bell.wait()
+            if not bell.wait(self._policy.keeps_worker_s(time.monotonic())) and bell in self._idle:
+                self._idle.remove(bell)  # nobody woke it
         return None
 
     def _decide(self) -> Work | None:
@@ -245,7 +246,7 @@ class Workers:
         """Steps a batch as often as its budget allows."""
         lane, began = work.lane, time.monotonic()
         num_slots, num_steps = batch.num_live * lane.shape.num_beams, batch.num_steps
-        budget = self._policy.step_budget(work, partial(self._others_wait, lane), time.monotonic)
+        budget = self._policy.step_budget(work, partial(self._others_wait, work), time.monotonic)
         updates = batch.step(budget.has_more)
         now = time.monotonic()
         lane.pace.stepped(num_slots, batch.num_steps - num_steps, now - began)
@@ -269,12 +270,12 @@ class Workers:
         """Whether no other worker computes or is about to wake; needs no lock."""
         return len(self._idle) == len(self._threads) - 1 and not self._policy.admission.waiting.num_requests
 
-    def _others_wait(self, lane: Lane) -> bool:
-        """Whether another lane has work that no worker is at. Takes the lock, but where the lane is alone."""
-        if self._policy.is_alone(lane):
+    def _others_wait(self, work: StepBatch) -> bool:
+        """Whether a batch in another lane is next. Takes the lock, but where the lane is alone."""
+        if self._policy.is_alone(work.lane):
             return False
         with self._lock:
-            return self._policy.has_work_beside(lane)
+            return self._policy.others_are_next(work, time.monotonic())
 
     def _hand_over(self, work: EncodeAhead, opened: OpenedBatch, encoded: Sequence[Encoded]) -> None:
         """Leaves encoded requests to the worker that steps the batch next. Takes the lock."""

@@ -8,6 +8,7 @@ there, a lane holds as many of one caller's requests as its batches have rows.
 import weakref
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from regard_service.bundle import ImageSource
@@ -55,13 +56,15 @@ class Lanes:
 
     Args:
         max_slots: of a batch.
+        has_many: whether a caller has many requests over all lanes, so that he has many in each.
 
     Attributes:
         all: in the order of the workers' next visits.
     """
 
-    def __init__(self, max_slots: int) -> None:
+    def __init__(self, max_slots: int, has_many: Callable[[str], bool] = lambda _: False) -> None:
         self._max_slots = max_slots
+        self._has_many = has_many
         self.all: deque[Lane] = deque()
         self._of: dict[_Kind, list[Lane]] = {}
         self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
@@ -75,8 +78,9 @@ class Lanes:
         if len(lanes) == 1 and lanes[0].callers.keys() <= {request.caller}:
             return lanes[0]  # nearly always
         few = max(1.0, self._max_slots // kind.num_beams * FEW_FRACTION)
-        lane = _choose(lanes, request.caller, few) or self._open(kind, lanes)
-        lane.is_for_many |= _has_many(lanes, request.caller, few) and lane.callers.keys() <= {request.caller}
+        has_many = self._has_many(request.caller) or _has_many_in(lanes, request.caller, few)
+        lane = (self._of_many if has_many else self._of_few)(lanes, request.caller, few) or self._open(kind, lanes)
+        lane.is_for_many |= has_many and lane.callers.keys() <= {request.caller}
         return lane
 
     def retire(self, runner: Runner) -> None:
@@ -114,6 +118,26 @@ class Lanes:
     def _first_pace(self, runner: Runner) -> Pace:
         return Pace(next((other.pace for other in self.all if other.runner is runner and other.pace.is_known), None))
 
+    def _of_few(self, lanes: list[Lane], caller: str, few: float) -> Lane | None:
+        """Of some lanes of one shape, that of a caller who has few requests; None for a new one."""
+        shared = [lane for lane in lanes if not _is_for_many(lane, few)]
+        apart = [lane for lane in shared if not any(map(self._has_many, lane.callers))]
+        if not apart and len(lanes) < MAX_OF_SHAPE:
+            return None
+        return max(apart or shared, key=lambda lane: (lane.callers[caller], lane.callers.total()), default=None)
+
+    @staticmethod
+    def _of_many(lanes: list[Lane], caller: str, few: float) -> Lane | None:
+        """Of some lanes of one shape, that of a caller who has many requests; None for a new one."""
+        for_many = [lane for lane in lanes if _is_for_many(lane, few)]
+        has_room = len(for_many) < MAX_OF_SHAPE - 1
+        own = [lane for lane in lanes if lane.callers.keys() <= {caller} and (lane.is_for_many or has_room)]
+        if own:
+            return max(own, key=lambda lane: lane.callers.total())
+        if has_room and len(lanes) < MAX_OF_SHAPE:
+            return None
+        return min(for_many or lanes, key=lambda lane: lane.callers.total())
+
     def _drop(self, lane: Lane) -> None:
         self.all.remove(lane)
         for kind, lanes in self._of.items():
@@ -124,24 +148,7 @@ class Lanes:
                 return
 
 
-def _choose(lanes: list[Lane], caller: str, few: float) -> Lane | None:
-    """Of some lanes of one shape, that of a caller's next request; None for a new one."""
-    for_many = [lane for lane in lanes if _is_for_many(lane, few)]
-    if not _has_many(lanes, caller, few):
-        shared = [lane for lane in lanes if lane not in for_many]
-        return max(shared, key=lambda lane: (lane.callers[caller], lane.callers.total()), default=None)
-    has_room = len(for_many) < MAX_OF_SHAPE - 1
-    own = [lane for lane in lanes if lane.callers.keys() <= {caller} and (lane.is_for_many or has_room)]
-    if own:
-        return max(own, key=lambda lane: lane.callers.total())
-    return (
-        None
-        if has_room and len(lanes) < MAX_OF_SHAPE
-        else min(for_many or lanes, key=lambda lane: lane.callers.total())
-    )
-
-
-def _has_many(lanes: list[Lane], caller: str, few: float) -> bool:
+def _has_many_in(lanes: list[Lane], caller: str, few: float) -> bool:
     """Whether a caller has many requests, with the next one."""
     return sum(lane.callers[caller] for lane in lanes) + 1 > few
 

@@ -19,6 +19,7 @@ from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.admission import Admission, QueueLimits
 from regard_service.engine.policy.decision import Decision, EncodeAhead, OpenBatch, StepBatch, Work
+from regard_service.engine.policy.expected import Expected
 from regard_service.engine.policy.forecast import stepping_s
 from regard_service.engine.policy.lane import BatchState, Lane
 from regard_service.engine.policy.lanes import Lanes
@@ -85,11 +86,12 @@ class BatchingPolicy:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
-        self._lanes = Lanes(config.max_slots)
+        self._turns = Turns()
+        self._lanes = Lanes(config.max_slots, lambda caller: self._turns.has_many((caller,)))
         self.lanes = self._lanes.all
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
-        self._turns = Turns()
+        self._expected = Expected()
 
     # Requests come and go.
 
@@ -101,6 +103,7 @@ class BatchingPolicy:
         """A request enters its lane's queue."""
         self.admission.add(request, lane)
         self._turns.enter(request.request.caller, request.request.weight)
+        self._expected.came(request.request.caller)
         lane.callers[request.request.caller] += 1
         lane.queue.push(request, request.request.caller, bulk=request.request.bulk)
         self.num_active += 1
@@ -132,7 +135,10 @@ class BatchingPolicy:
             no_memory: lanes for which the driver has just failed to open a batch.
         """
         expired: Expired = []
+        keeps_one = self.keeps_worker_s(now) is not None
         for lane in self._in_turn():
+            if keeps_one and self._turns.has_many(lane.callers):
+                continue
             work = self._step_work(lane, now, num_idle, no_memory, expired) or self._ahead_work(lane, now, expired)
             if isinstance(work, OpenBatch):
                 return Decision(work, expired)
@@ -197,9 +203,22 @@ class BatchingPolicy:
 
     # Questions.
 
-    def has_work(self) -> bool:
+    def has_work(self, now: float) -> bool:
         """Whether an idle worker would get any."""
-        return any(self._has_work(lane) for lane in self.lanes)
+        if self.keeps_worker_s(now) is None:
+            return any(self._has_work(lane) for lane in self.lanes)
+        return any(self._has_work(lane) for lane in self.lanes if not self._turns.has_many(lane.callers))
+
+    def keeps_worker_s(self, now: float) -> float | None:
+        """How long the worker that asks for work has none for callers of many requests, because somebody else is
+        expected and all other workers serve them; None if it has.
+        """
+        left_s = self._expected.until(now) - now
+        if left_s <= 0 or self.config.num_workers == 1:
+            return None
+        lanes = [lane for lane in self.lanes if lane.callers and self._turns.has_many(lane.callers)]
+        num_works = sum(lane.num_encoding + sum(batch.is_stepped for batch in lane.batches) for lane in lanes)
+        return left_s if num_works >= self.config.num_workers - 1 else None
 
     def is_alone(self, lane: Lane) -> bool:
         """Whether no other lane has requests; needs no lock, as a step asks it often."""
@@ -208,6 +227,14 @@ class BatchingPolicy:
     def has_work_beside(self, lane: Lane) -> bool:
         """Whether another lane has work that no worker is at."""
         return any(other is not lane and self._has_work(other) for other in self.lanes)
+
+    def others_are_next(self, work: StepBatch, now: float) -> bool:
+        """Whether a worker that makes another step before it returns its work would keep others from their turn."""
+        callers = work.batch.callers.keys()
+        if not self._turns.is_ahead(callers, now - work.since):
+            return self.has_work_beside(work.lane)
+        lanes = (lane for lane in self.lanes if lane is not work.lane and not callers.isdisjoint(lane.callers))
+        return any(self._has_work(lane) for lane in lanes)
 
     def step_budget(self, work: StepBatch, others_wait: Callable[[], bool], clock: Callable[[], float]) -> StepBudget:
         """How often a worker may step the batch before it returns it."""
@@ -353,7 +380,8 @@ class BatchingPolicy:
         """Requests of a lane are over."""
         if requests:
             for request in requests:
-                self._turns.leave(request.request.caller)
+                if self._turns.leave(request.request.caller):
+                    self._expected.left(request.request.caller, now - request.submitted, now)
             _take_out(lane.callers, requests)
             self.admission.ended(requests, now)
             self.num_active -= len(requests)

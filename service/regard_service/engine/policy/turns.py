@@ -1,16 +1,24 @@
 """Turns of callers over all lanes: who has used least of the workers is next.
 
-Start-time fair queueing (Goyal, Vin and Cheng 1996): a caller who comes, or comes back, starts at the least use of
-those who are there, so that nobody saves turns while he is away, and nobody is rid of his use by leaving.
+Start-time fair queueing (Goyal, Vin and Cheng 1996): a caller who comes, or comes back, starts close to the least use
+of those who are there, so that nobody saves turns while he is away, and nobody is rid of his use by leaving. Where
+nobody is there, a caller starts at the most use of those who were: whoever had the workers for himself owes nothing.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 # Among callers whose use differs by less, those of fewer requests are next, and where these are as many, the lane that
 # was visited longest ago: who has just come does not always go before those who are nearly done.
 QUANTUM_S = 0.01
+
+# Who comes starts ahead of the others by this much use at most, if he has used less. Otherwise a caller with a call now
+# and then, who starts as far as one who keeps all workers busy, would wait for him in the midst of the call.
+HEAD_START_S = 0.02
+
+# Beside more callers a visit has one step: comparing all of them takes longer than another visit.
+MAX_COMPARED = 16
 
 # Of such callers, those of fewer requests than this are alike; with more, batches of theirs are full.
 MANY_REQUESTS = 32
@@ -26,6 +34,7 @@ class Turns:
         self._num_requests: Counter[str] = Counter()  # of callers who are there
         self._used_s: dict[str, float] = {}
         self._weights: dict[str, float] = {}
+        self._most_s = 0.0  # use of a caller when nobody else was there
 
     @property
     def has_others(self) -> bool:
@@ -36,15 +45,18 @@ class Turns:
         """A request of a caller comes."""
         if caller not in self._num_requests:
             self._weights[caller] = weight
-            self._used_s[caller] = max(self._used_s.get(caller, 0.0), self._least())
+            self._used_s[caller] = max(self._used_s.get(caller, 0.0), self._least() - HEAD_START_S)
         self._num_requests[caller] += 1
 
-    def leave(self, caller: str) -> None:
-        """A request of a caller is over."""
+    def leave(self, caller: str) -> bool:
+        """A request of a caller is over. Returns whether others have requests, and the caller has none left."""
         self._num_requests[caller] -= 1
         if not self._num_requests[caller]:
             del self._num_requests[caller], self._weights[caller]
+            self._most_s = max(self._most_s, self._used_s[caller])
             self._forget()
+            return bool(self._num_requests)
+        return False
 
     def charge(self, callers: Mapping[str, int], seconds: float) -> None:
         """A worker was at work for callers, in proportion to their requests."""
@@ -59,11 +71,26 @@ class Turns:
         """
         return min(map(self._turn, callers), default=(math.inf, math.inf))
 
-    def _turn(self, caller: str) -> tuple[float, float]:
-        return self._used_s[caller] // QUANTUM_S, self._num_requests[caller] // (self._weights[caller] * MANY_REQUESTS)
+    def has_many(self, callers: Collection[str]) -> bool:
+        """Whether all of some callers have many requests."""
+        return all(self._num_requests[each] >= self._weights.get(each, 1.0) * MANY_REQUESTS for each in callers)
+
+    def is_ahead(self, callers: Collection[str], more_s: float) -> bool:
+        """Whether there are others, and all of them have later turns, after `more_s` that are not charged yet."""
+        others = [] if len(self._num_requests) > MAX_COMPARED else [c for c in self._num_requests if c not in callers]
+        if not others:
+            return False
+        here = [caller for caller in callers if caller in self._num_requests]
+        own = min((self._turn(caller, more_s) for caller in here), default=(math.inf, math.inf))
+        return all(own < self._turn(other) for other in others)
+
+    def _turn(self, caller: str, more_s: float = 0.0) -> tuple[float, float]:
+        used_s, weight = self._used_s[caller] + more_s / self._weights[caller], self._weights[caller]
+        return used_s // QUANTUM_S, self._num_requests[caller] // (weight * MANY_REQUESTS)
 
     def _least(self) -> float:
-        return min((self._used_s[caller] for caller in self._num_requests), default=0.0)
+        """The use at which a caller starts who has used less, but for his head start."""
+        return min((self._used_s[caller] for caller in self._num_requests), default=self._most_s)
 
     def _forget(self) -> None:
         if len(self._used_s) <= MAX_REMEMBERED:

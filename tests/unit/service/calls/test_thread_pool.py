@@ -124,7 +124,7 @@ async def test_a_caller_leaves_a_thread_and_places_to_the_others(pool: BoundedTh
         assert may_end.wait(PATIENCE_S)
         return "many"
 
-    wide.meet("one")
+    wide.present.meet("one")
     many = asyncio.create_task(run_as(wide, "many", [wait] * 75))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match="75 inputs wait to be read and 5 more came; the limit is 75"):

@@ -165,7 +165,7 @@ class Simulation:
         began, num_steps, num_slots = self.now, 0, len(live) * kind.num_beams
         if not live:
             return 0
-        budget = self.policy.step_budget(work, lambda: self.policy.has_work_beside(work.lane), lambda: self.now)
+        budget = self.policy.step_budget(work, lambda: self.policy.others_are_next(work, self.now), lambda: self.now)
         while True:
             num_steps += 1
             self.now += kind.slot_s * (num_slots + OVERHEAD_SLOTS)

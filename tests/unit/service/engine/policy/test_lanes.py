@@ -55,6 +55,22 @@ def test_with_beams_fewer_requests_are_many() -> None:
     assert lanes_of(bench, "one", 1, beams=5) != [many]
 
 
+def test_who_has_many_over_all_lanes_has_many_in_each() -> None:
+    """Eight requests of each of 16 beam widths are few in any lane, and would share a batch with everybody's."""
+    bench = Bench(max_slots=MAX_SLOTS)
+    greedy = {lane for beams in range(1, 9) for lane in lanes_of(bench, "many", 8, beams=beams)}
+    assert not greedy & {lane for beams in (1, 2, 3) for lane in lanes_of(bench, "one", 1, beams=beams)}
+    assert set(lanes_of(bench, "many", 8, beams=2)) <= greedy
+
+
+def test_lanes_of_a_shape_are_few_though_those_in_them_come_to_have_many_elsewhere() -> None:
+    bench = Bench(max_slots=MAX_SLOTS)
+    for number in range(3 * MAX_OF_SHAPE):
+        lanes_of(bench, f"caller {number}", 1)
+        lanes_of(bench, f"caller {number}", 40, beams=2)
+    assert sum(lane.shape.num_beams == 1 for lane in bench.policy.lanes) <= MAX_OF_SHAPE
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 40)), max_size=30))
 def test_callers_of_few_share_with_nobody_of_many_however_many_those_are(sent: list[tuple[str, int]]) -> None:
     bench = Bench(max_slots=MAX_SLOTS)

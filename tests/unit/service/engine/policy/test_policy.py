@@ -66,7 +66,7 @@ def known(lane: Lane, step_s: float, num_steps: int = 10) -> None:
 def test_without_requests_there_is_no_work() -> None:
     bench = Bench()
     assert bench.decide() is None
-    assert not bench.policy.has_work()
+    assert not bench.policy.has_work(NOW)
 
 
 def test_the_first_request_opens_a_batch_joins_it_and_is_stepped() -> None:
@@ -284,7 +284,7 @@ class Play:
         if len(self.held) == self.num_workers:
             return False
         num_idle = self.num_workers - len(self.held) - 1
-        has_work = self.bench.policy.has_work()
+        has_work = self.bench.policy.has_work(NOW)
         work = self.bench.decide(num_idle=num_idle)
         if work is None:
             assert not has_work

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from regard_service.engine.policy.decision import StepBatch
-from regard_service.engine.policy.turns import MANY_REQUESTS, QUANTUM_S, Turns
+from regard_service.engine.policy.turns import HEAD_START_S, MANY_REQUESTS, QUANTUM_S, Turns
 from tests.unit.service.engine.policy.simulation import Call, Kind, Simulation
 from tests.unit.service.engine.policy.test_policy import NOW, Bench, request
 
@@ -73,6 +73,32 @@ def test_leaving_and_coming_back_forgives_nothing() -> None:
     turns.enter("busy")
     assert turns.next_of(["busy"]) == (100.0 // QUANTUM_S, 0)
     assert turns.next_of([]) == (math.inf, math.inf)
+
+
+def test_who_had_the_workers_for_himself_owes_nothing_to_who_comes_later() -> None:
+    """The newcomer starts between two calls of the first. He would be next for as long as the first had been there."""
+    turns = Turns()
+    turns.enter("first")
+    turns.charge({"first": 1}, 3600.0)
+    turns.leave("first")
+    turns.enter("newcomer")
+    turns.enter("first")
+    turns.charge({"newcomer": 1}, HEAD_START_S + QUANTUM_S)
+    assert turns.next_of(["first"]) < turns.next_of(["newcomer"])
+
+
+def test_who_is_back_starts_a_little_ahead_of_who_never_leaves() -> None:
+    """Both are charged alike from then on, and he ends his call first."""
+    turns = Turns()
+    turns.enter("busy")
+    turns.charge({"busy": 1}, 100.0)
+    turns.enter("back")
+    assert turns.is_ahead({"back"}, HEAD_START_S / 4)
+    assert not turns.is_ahead({"back"}, HEAD_START_S + QUANTUM_S)
+    turns.charge({"back": 1}, HEAD_START_S)
+    turns.leave("back")
+    turns.enter("back")
+    assert not turns.is_ahead({"back"}, 0.0), "leaving gives no second start"
 
 
 def test_a_shared_batch_is_charged_by_requests() -> None:
