@@ -73,7 +73,7 @@ async def _over_grpc(load: DoorLoad) -> AsyncIterator[Translate]:
         stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
 
         async def translate(text: str) -> str:
-            request = pb.TranslateRequest(model="everyday", texts=[text], target_language="de")
+            request = pb.TranslateRequest(model="everyday", texts=[text], source_language="en", target_language="de")
             answer = await stub.Translate(request, timeout=CALL_TIMEOUT_S)
             return answer.results[0].hypotheses[0].text
 
@@ -83,11 +83,10 @@ async def _over_grpc(load: DoorLoad) -> AsyncIterator[Translate]:
 @asynccontextmanager
 async def _over_http(load: DoorLoad, api: HttpApi) -> AsyncIterator[Translate]:
     connection = await HttpConnection.open(f"127.0.0.1:{load.http_port}")
-    source = "en" if api in ("libretranslate", "hugging_face") else ""
     model = "" if api in ("libretranslate", "deepl") else "everyday"
 
     async def translate(text: str) -> str:
-        request = http_request(api, Translation([text], source, "de", model))
+        request = http_request(api, Translation([text], "en", "de", model))
         answer = await connection.post(request)
         if answer.status != OK:
             raise WrongAnswer(answer.body.decode())

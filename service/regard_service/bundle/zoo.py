@@ -19,8 +19,9 @@ def zoo_folder() -> Path:
     return Path(found.origin).parent
 
 
+@functools.lru_cache(maxsize=1024)
 def is_shipped(folder: Path) -> bool:
-    """Whether a bundle's folder is one of the shipped ones."""
+    """Whether a bundle's folder is one of the shipped ones; looks at the disk once per folder: calls list models."""
     return folder.resolve().parent == _resolved_zoo()
 
 

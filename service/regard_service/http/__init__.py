@@ -13,6 +13,7 @@ The modules:
     doors            the APIs of others
     sites            refuses what pages of other sites make browsers send
     unary            runs a unary call of a request
+    connections      what a request knows of its connection
     hosts            the names that the server answers to
     context          an HTTP request as a gRPC call's context
     openapi          the OpenAPI document: paths; `openapi_schemas`, `openapi_examples`: what they refer to
@@ -21,5 +22,6 @@ The modules:
     scrapes          metrics, for a bounded part of the time
     server           the server of the application
     client_timeouts  time limits of slow clients
+    joined_writes    one system call for the head and the body of an answer
     unread_answers   a limit of memory for what they do not read
 """

@@ -1,11 +1,15 @@
-"""Closes HTTP connections whose clients do not finish a request, or do not read a response, in time."""
+"""Connections of HTTP: closes those whose clients do not finish a request, or do not read a response, in time."""
 
 import asyncio
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, cast
 
 import h11
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from regard_service.http.connections import state_connection
+from regard_service.http.joined_writes import JoinedWrites
 from regard_service.http.unread_answers import UnreadAnswers
 
 
@@ -20,16 +24,32 @@ class TimeoutProtocol(H11Protocol):
     unread: ClassVar[UnreadAnswers]
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
+    _leave: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the timer of the first request."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))
         self._watch_request()
 
     def data_received(self, data: bytes) -> None:
         """Stops the timer once a request is complete."""
         super().data_received(data)
         self._watch_request()
+
+    def handle_events(self) -> None:
+        """Lets the request know its connection."""
+        super().handle_events()
+        if self.scope is not None:
+            state_connection(cast(Scope, self.scope), self)
+
+    def watch(self, leave: Callable[[], None] | None) -> None:
+        """Calls a function when the client leaves, or at once if it has; None: no longer."""
+        self._leave = leave
+        if leave is None:
+            return
+        self.flow.resume_reading()  # a large body has paused it, and its end would not be read
+        if self.cycle.disconnected:
+            leave()
 
     def on_response_complete(self) -> None:
         """Starts the timer of the next request."""
@@ -49,9 +69,11 @@ class TimeoutProtocol(H11Protocol):
         self._writing = _cancel(self._writing)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops both timers."""
+        """Stops both timers, and ends the call."""
         self.unread.remove(self.transport)
         super().connection_lost(exc)
+        if self._leave is not None:
+            self._leave()
         self._reading, self._writing = _cancel(self._reading), _cancel(self._writing)
 
     def _watch_request(self) -> None:

@@ -1,7 +1,8 @@
 """Runs a unary call of an HTTP request through the layers of its method."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from regard_service.errors import InvalidInput
+from regard_service.http.connections import connection_of
 from regard_service.http.context import HttpContext
 from regard_service.rpc.layers.layer import Handler
 from regard_service.rpc.layers.request_log import REQUEST_ID
@@ -23,13 +25,13 @@ class UnreadMessage(Generic[Message]):
     """A request whose message is read later, by the innermost layer.
 
     Attributes:
-        has_left: whether the client closed the connection before it had sent the message.
+        has_left: whether the client closed the connection before the call ended.
     """
 
     def __init__(self, request: Request, read: Callable[[], Awaitable[Message]]) -> None:
-        self._request = request
+        self._connection = connection_of(request.scope)
         self._read = read
-        self._was_read = asyncio.Event()
+        self._task: asyncio.Task[Any] | None = None
         self.has_left = False
 
     async def read(self) -> Message:
@@ -39,14 +41,25 @@ class UnreadMessage(Generic[Message]):
         except ClientDisconnect:
             self.has_left = True
             raise asyncio.CancelledError from None
-        self._was_read.set()
+        if self._task is not None and self._connection is not None:
+            self._connection.watch(self._leave)
         return message
 
-    async def wait_until_client_leaves(self) -> None:
-        """Returns once the client has closed the connection; until the message is read, reading reports that."""
-        await self._was_read.wait()
-        while (await self._request.receive())["type"] != "http.disconnect":
-            pass
+    @contextmanager
+    def cancelling(self, task: "asyncio.Task[Any] | None") -> Iterator[None]:
+        """Cancels a task if the client leaves within the block. Reading reports it until the message is read."""
+        self._task = task
+        try:
+            yield
+        finally:
+            self._task = None
+            if self._connection is not None:
+                self._connection.watch(None)
+
+    def _leave(self) -> None:
+        self.has_left = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 async def run_unary(
@@ -56,26 +69,23 @@ async def run_unary(
     respond: Callable[[Any], Awaitable[Response]],
     refuse: Callable[[HttpContext], Response],
 ) -> Response:
-    """Runs a call. A client that leaves cancels it, which frees its slots.
+    """Runs a call in the task of its request. A client that leaves cancels it, which frees its slots.
 
     Args:
         respond: makes the response of what the method returns.
         refuse: makes the response of an aborted call.
     """
     behavior: Any = handler.unary_unary
-    call = asyncio.ensure_future(behavior(message.read, context))
-    leaving = asyncio.ensure_future(message.wait_until_client_leaves())
     try:
-        await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not call.done():
-            return Response(status_code=CLIENT_LEFT)
-        return await respond(call.result())
+        with message.cancelling(asyncio.current_task()):
+            answer = await behavior(message.read, context)
     except grpc.aio.AbortError:
         return refuse(context)
-    finally:
-        for task in (call, leaving):
-            task.cancel()
-        await asyncio.gather(call, leaving, return_exceptions=True)
+    except asyncio.CancelledError:
+        if not message.has_left:
+            raise
+        return Response(status_code=CLIENT_LEFT)
+    return await respond(answer)
 
 
 def context_of(request: Request) -> HttpContext:

@@ -73,10 +73,9 @@ def read_fields(content_type: str, body: bytes, query: Iterable[tuple[str, str]]
     Raises:
         InvalidInput: the body is not of its type.
     """
-    media_type, options = multipart.parse_options_header(content_type)
-    media_type = media_type.strip().lower()
     if not body:
         return Fields(_lists(query), is_form=True)
+    media_type, options = (content_type, {}) if content_type in _JSON else _media_type(content_type)
     if media_type in _JSON:
         value = parse_json(body)
         if not isinstance(value, dict):
@@ -87,6 +86,12 @@ def read_fields(content_type: str, body: bytes, query: Iterable[tuple[str, str]]
     if media_type == PARTS:
         return _parts(body, options.get("boundary", ""), _lists(query))
     raise InvalidInput.of("request", f"{_CONTENT_TYPES}; it is {media_type[:80] or 'missing'}")
+
+
+def _media_type(content_type: str) -> tuple[str, dict[str, str]]:
+    """Returns a media type in small letters, and its options."""
+    media_type, options = multipart.parse_options_header(content_type)
+    return media_type.strip().lower(), options
 
 
 def _lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

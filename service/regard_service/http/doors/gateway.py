@@ -1,6 +1,5 @@
 """Serves doors: each of their calls passes through the layers of every call, and its HTTP status is counted."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -129,12 +128,7 @@ class Gateway:
             return door.refuse(Problem.of_error(error))
         message = UnreadMessage(request, request_of.message)
         respond = partial(_respond, request_of, context)
-        try:
-            return await run_unary(handler, message, context, respond, partial(_refuse, door))
-        except asyncio.CancelledError:
-            if not message.has_left:
-                raise
-            return Response(status_code=CLIENT_LEFT)
+        return await run_unary(handler, message, context, respond, partial(_refuse, door))
 
     async def _authorization(self, door: Door, request_of: "_RequestOf") -> str | None:
         """Returns the token of a request as the API's own header has it; None if the request has none.

@@ -179,6 +179,8 @@ def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: P
 
 def _elements(parameters: Parameters, handling: str | None) -> ElementRules:
     """Returns what is said about tags. Args: handling: "xml" or "html"; None: the texts have none."""
+    if not any(name in parameters for name in _OF_MARKUP):
+        return NO_RULES
     ignored, splitting, non_splitting = (_names(parameters, parameter, handling) for parameter in _OF_MARKUP[:3])
     has_outline = parameters.flag("outline_detection") is not False
     elements = ElementRules(ignored, splitting, non_splitting, has_outline)
