@@ -186,23 +186,30 @@ class EncodeOptions(EncoderOptions, total=False):
     normalized: bool | None
 
 
-class ClassifyOptions(EncoderOptions, total=False):
-    """Options of classification: also which labels to return, how many of them, and from which probability on.
+class ExplainOptions(TypedDict, total=False):
+    """Options of explanations.
 
-    `explain` names sources of evidence to check, for the likeliest label of each input or for `explain_label`; each
-    input is classified again many times.
+    `explain` names sources of evidence to check, for the likeliest label of each input or for `explain_label`; of
+    detections, for each object or for those of `explain_label`. The model reads each input again many times.
+    """
+
+    explain: Evidence | Sequence[Evidence] | None
+    explain_label: str | None
+
+
+class ClassifyOptions(EncoderOptions, ExplainOptions, total=False):
+    """Options of classification: also which labels to return, how many of them, and from which probability on; and
+    those of `ExplainOptions`.
     """
 
     labels: Sequence[str] | None
     top_k: int | None
     threshold: float | None
-    explain: Evidence | Sequence[Evidence] | None
-    explain_label: str | None
 
 
-class DetectOptions(AttentionOptions, total=False):
-    """Options of detection: which labels to return, how many boxes, and from which score on; and those of any call to
-    a model without a decoder but `truncation`, see `EncoderOptions`.
+class DetectOptions(AttentionOptions, ExplainOptions, total=False):
+    """Options of detection: which labels to return, how many boxes, and from which score on; those of `ExplainOptions`;
+    and those of any call to a model without a decoder but `truncation`, see `EncoderOptions`.
     """
 
     model: str | None
@@ -213,8 +220,10 @@ class DetectOptions(AttentionOptions, total=False):
     timeout: float | None
 
 
-class AnswerOptions(EncoderOptions, total=False):
-    """Options of answers: also which labels to return, how many of them, and from which probability on."""
+class AnswerOptions(EncoderOptions, ExplainOptions, total=False):
+    """Options of answers: also which labels to return, how many of them, and from which probability on; and those of
+    `ExplainOptions`.
+    """
 
     labels: Sequence[str] | None
     top_k: int | None

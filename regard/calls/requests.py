@@ -85,6 +85,7 @@ _KINDS_BY_TYPE: dict[int, tuple[Any, str]] = {
 _BITS_BY_TYPE = {FieldDescriptor.TYPE_INT32: 31, FieldDescriptor.TYPE_INT64: 63}
 
 RequestT = TypeVar("RequestT", bound=Message)
+ChoiceT = TypeVar("ChoiceT", pb.ClassifyRequest, pb.DetectRequest, pb.AnswerRequest)
 
 
 def translate(texts: Sequence[str], to: str, options: TranslateOptions) -> pb.TranslateRequest:
@@ -149,13 +150,7 @@ def classify(
     texts: Sequence[str] | None, images: Sequence[bytes] | None, options: ClassifyOptions
 ) -> pb.ClassifyRequest:
     """The request of Classify, with texts or with pictures."""
-    others, own = _apart(options, ("labels", "top_k", "threshold", "explain", "explain_label"))
-    request = with_options(pb.ClassifyRequest(), others, beside=own)
-    evidence, label = own.pop("explain"), own.pop("explain_label")
-    named = [evidence] if isinstance(evidence, str) else evidence
-    violations = _set_fields(request, {"texts": texts, "images": images, **own})
-    violations += _set_fields(request.explain, {"evidence": named, "label": label}, "explain.")
-    return _checked(request, violations)
+    return _with_choice(pb.ClassifyRequest(), options, texts=texts, images=images)
 
 
 def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequest:
@@ -166,15 +161,23 @@ def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequ
 
 def detect(images: Sequence[bytes], options: DetectOptions) -> pb.DetectRequest:
     """The request of Detect."""
-    others, own = _apart(options, ("labels", "top_k", "threshold"))
-    return set_checked(with_options(pb.DetectRequest(), others, beside=own), images=images, **own)
+    return _with_choice(pb.DetectRequest(), options, images=images)
 
 
 def answer(images: Sequence[bytes], questions: Sequence[str], options: AnswerOptions) -> pb.AnswerRequest:
     """The request of Answer."""
-    others, own = _apart(options, ("labels", "top_k", "threshold"))
-    request = with_options(pb.AnswerRequest(), others, beside=own)
-    return set_checked(request, images=images, questions=questions, **own)
+    return _with_choice(pb.AnswerRequest(), options, images=images, questions=questions)
+
+
+def _with_choice(request: ChoiceT, options: Mapping[str, Any], **inputs: Any) -> ChoiceT:
+    """Sets inputs, which labels to return, and what to explain. Raises InvalidArgument."""
+    others, own = _apart(options, ("labels", "top_k", "threshold", "explain", "explain_label"))
+    with_options(request, others, beside=own)
+    evidence, label = own.pop("explain"), own.pop("explain_label")
+    named = [evidence] if isinstance(evidence, str) else evidence
+    violations = _set_fields(request, {**inputs, **own})
+    violations += _set_fields(request.explain, {"evidence": named, "label": label}, "explain.")
+    return _checked(request, violations)
 
 
 def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

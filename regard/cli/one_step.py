@@ -12,6 +12,7 @@ import click
 
 from regard.calls.client import Client
 from regard.calls.options import AnswerOptions, ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
+from regard.cli.explanations import explain_options, explanation_lines
 from regard.cli.options import server_options
 from regard.cli.output import escape, write_line
 from regard.cli.servers import open_server
@@ -20,12 +21,11 @@ from regard.values.encodings import (
     AnswerResult,
     ClassifyResult,
     EncodeResult,
-    Explanation,
     FillMaskResult,
     LabelScore,
 )
 from regard.wire import as_json
-from regard.wire.enums import EVIDENCE, POOLING
+from regard.wire.enums import POOLING
 
 STDIN = "-"
 LINES_AT_ONCE = 32
@@ -110,13 +110,7 @@ def encode(
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this label; may be repeated.")
 @click.option("--top-k", type=int, metavar="N", help="Only so many of the likeliest labels.")
 @click.option("--threshold", type=float, metavar="P", help="Only labels with at least this probability.")
-@click.option(
-    "--explain",
-    multiple=True,
-    type=click.Choice(EVIDENCE.names),
-    help="Check this evidence for the likeliest label by classifying again without it and with it alone.",
-)
-@click.option("--explain-label", metavar="NAME", help="Check the evidence for this label, not for the likeliest.")
+@explain_options
 @one_step_options
 def classify(
     server: Any,
@@ -180,6 +174,7 @@ def fill_mask(
 @click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this answer; may be repeated.")
 @click.option("--top-k", type=int, metavar="N", help="How many of the likeliest answers to print; 5 by default.")
 @click.option("--threshold", type=float, metavar="P", help="Only answers with at least this probability.")
+@explain_options
 @one_step_options
 def answer(
     server: Any,
@@ -191,21 +186,27 @@ def answer(
     labels: tuple[str, ...],
     top_k: int | None,
     threshold: float | None,
+    explain: tuple[Evidence, ...],
+    explain_label: str | None,
 ) -> None:
     """Answer questions about a picture; '-' reads a question from each line of standard input.
 
     \b
     regard answer photograph.jpg "How many people are there?"
+    regard answer photograph.jpg "What is on the table?" --explain rollout --explain random
 
-    Prints the likeliest answers to each question on a line, with their probabilities.
+    Prints the likeliest answers to each question on a line, with their probabilities. With --explain, a line for each
+    evidence in the picture: high comprehensiveness and low sufficiency are good.
     """  # noqa: D301, click's mark for lines to keep
-    own = AnswerOptions(**options, labels=labels, top_k=top_k, threshold=threshold)
+    own = AnswerOptions(
+        **options, labels=labels, top_k=top_k, threshold=threshold, explain=explain, explain_label=explain_label
+    )
     file = Path(picture).read_bytes()
 
     def call(client: Client, many: list[str]) -> list[AnswerResult]:
         return client.answer(file, many, **own)
 
-    _run(server, questions, call, lambda result: _scores(result.labels), is_json=is_json)
+    _run(server, questions, call, _explained, is_json=is_json)
 
 
 def _run(
@@ -246,14 +247,11 @@ def _labels(result: ClassifyResult) -> str:
     if result.tokens:
         pieces = {index: token.piece for index, token in enumerate(result.input.source_tokens)}
         return "  ".join(f"{escape(pieces[each.token])} {_scores(each.labels)}".rstrip() for each in result.tokens)
-    return "\n".join([_scores(result.labels), *map(_explanation, result.explanations)])
+    return _explained(result)
 
 
-def _explanation(explanation: Explanation) -> str:
-    return (
-        f"  {explanation.evidence}: comprehensiveness {explanation.comprehensiveness:.3f}, "
-        f"sufficiency {explanation.sufficiency:.3f} ({explanation.num_runs} runs)"
-    )
+def _explained(result: ClassifyResult | AnswerResult) -> str:
+    return "\n".join([_scores(result.labels), *explanation_lines(result.explanations)])
 
 
 def _scores(labels: Sequence[LabelScore]) -> str:

@@ -108,6 +108,10 @@ class _EvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence.Val
     """By how much the probability falls without the token or region: a run for each. The reference, as it asks the model."""
     EVIDENCE_RANDOM: _Evidence.ValueType  # 5
     """A random order, the same in each call: what evidence is worth that knows nothing."""
+    EVIDENCE_ALIGNMENT: _Evidence.ValueType  # 6
+    """Of an object in a picture: its map, ATTENTION_KIND_ALIGNMENT. EVIDENCE_VALUE_NORM is then that map weighted by the
+    norms of the values. Rollout and contributions are not offered there, nor is this one elsewhere.
+    """
 
 class Evidence(_Evidence, metaclass=_EvidenceEnumTypeWrapper):
     """A source of evidence: what ranks the tokens of a text, or the regions of a picture, by their part in a label."""
@@ -124,6 +128,10 @@ EVIDENCE_OCCLUSION: Evidence.ValueType  # 4
 """By how much the probability falls without the token or region: a run for each. The reference, as it asks the model."""
 EVIDENCE_RANDOM: Evidence.ValueType  # 5
 """A random order, the same in each call: what evidence is worth that knows nothing."""
+EVIDENCE_ALIGNMENT: Evidence.ValueType  # 6
+"""Of an object in a picture: its map, ATTENTION_KIND_ALIGNMENT. EVIDENCE_VALUE_NORM is then that map weighted by the
+norms of the values. Rollout and contributions are not offered there, nor is this one elsewhere.
+"""
 Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
 
 class _EarlyStopping:
@@ -1806,9 +1814,9 @@ class ClassifyRequest(_message.Message):
 
     @_builtins.property
     def explain(self) -> Global___ExplainConfig:
-        """Which evidence for the label to check by deleting what it points at, and by keeping nothing else. Each input is
-        classified again many times: `Explanation.num_runs`. At most 16 inputs, and 2048 runs of a call. Not for models that
-        label tokens. Unset: none.
+        """Which evidence for the label to check by deleting what it points at, and by keeping nothing else. The model reads each
+        input again many times: `Explanation.num_runs`. At most 16 inputs, and 2048 runs of a call. Not for models that label
+        tokens. Unset: none.
         """
 
     def __init__(
@@ -1921,7 +1929,9 @@ class ExplainConfig(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     label: _builtins.str
-    """The label whose probability is followed, one of the model's `labels`. Empty: the likeliest of each input."""
+    """The label whose probability is followed, one of the model's `labels`. Empty: the likeliest of each input. In a
+    DetectRequest: the objects that are explained are those of this label. Empty: all.
+    """
     @_builtins.property
     def evidence(self) -> _containers.RepeatedScalarFieldContainer[Global___Evidence.ValueType]:
         """Sources of evidence. At least 1, each at most once."""
@@ -1944,7 +1954,10 @@ Global___ExplainConfig: _TypeAlias = ExplainConfig  # noqa: Y015
 class Explanation(_message.Message):
     """What a source of evidence is worth (DeYoung et al. 2020, "ERASER", section 4): over the shares 1, 5, 10, 20 and 50 % of
     the tokens or regions, those with the highest scores are deleted, or are all that is kept. Tokens are taken out of the
-    text; regions get the picture's mean colour. Special tokens always stay.
+    text; regions get the picture's mean colour. Special tokens always stay; so does the whole question about a picture.
+
+    Of an object in a picture, the probability is its score: the highest that its label has in a box which overlaps the
+    object's own by at least half of their union; 0 where there is none.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1968,10 +1981,12 @@ class Explanation(_message.Message):
     sufficiency: _builtins.float
     """By how much it falls with nothing but the evidence, averaged over the shares, in [-1, 1]. Low is good."""
     num_runs: _builtins.int
-    """How many times the input was classified again for this source."""
+    """How many times the model read the input again for this source."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Each token's score, as `input.source_tokens` lists them, 0 of special ones; of a picture each region's, row by row."""
+        """Each token's score, as `input.source_tokens` lists them, 0 of special ones; of a picture, also of one with a question,
+        each region's, row by row.
+        """
 
     @_builtins.property
     def erasures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Erasure]:
@@ -2249,6 +2264,7 @@ class DetectRequest(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     ATTENTION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for detection.
@@ -2274,6 +2290,12 @@ class DetectRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return: ATTENTION_KIND_ALIGNMENT is the map of each object over the picture. Unset: none."""
 
+    @_builtins.property
+    def explain(self) -> Global___ExplainConfig:
+        """Which evidence for each object to check, as in ClassifyRequest: at most 16 pictures, and 2048 runs of a call, which
+        every object has its own share of. Unset: none.
+        """
+
     def __init__(
         self,
         *,
@@ -2284,10 +2306,11 @@ class DetectRequest(_message.Message):
         threshold: _builtins.float | None = ...,
         attention: Global___AttentionConfig | None = ...,
         priority: Global___Priority.ValueType = ...,
+        explain: Global___ExplainConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -2371,6 +2394,7 @@ class Detection(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     BOX_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
+    EXPLANATIONS_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """What it is, one of the model's `labels`."""
     score: _builtins.float
@@ -2383,6 +2407,10 @@ class Detection(_message.Message):
     def box(self) -> Global___Box:
         """Where it is: a rectangle in the pixels of the picture as a person sees it, cut at the picture's edges."""
 
+    @_builtins.property
+    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+        """What the evidence for it is worth, in the order of `explain.evidence`. Empty for objects that are not explained."""
+
     def __init__(
         self,
         *,
@@ -2390,10 +2418,11 @@ class Detection(_message.Message):
         score: _builtins.float = ...,
         box: Global___Box | None = ...,
         query: _builtins.int = ...,
+        explanations: _abc.Iterable[Global___Explanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "label", b"label", "query", b"query", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "explanations", b"explanations", "label", b"label", "query", b"query", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2448,6 +2477,7 @@ class AnswerRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for answering.
@@ -2480,6 +2510,12 @@ class AnswerRequest(_message.Message):
         then the picture (`ReadInput.image_grid`). Unset: none.
         """
 
+    @_builtins.property
+    def explain(self) -> Global___ExplainConfig:
+        """Which evidence in the picture for the answer to check, as in ClassifyRequest: at most 16 questions, and 2048 runs of a
+        call. Unset: none.
+        """
+
     def __init__(
         self,
         *,
@@ -2492,10 +2528,11 @@ class AnswerRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        explain: Global___ExplainConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "questions", b"questions", "threshold", b"threshold", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "explain", b"explain", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "questions", b"questions", "threshold", b"threshold", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -2545,6 +2582,7 @@ class AnswerResult(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
+    EXPLANATIONS_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """The likeliest label. Empty if none reaches the threshold."""
     @_builtins.property
@@ -2555,16 +2593,21 @@ class AnswerResult(_message.Message):
     def input(self) -> Global___ReadInput:
         """Question and picture as the model read them."""
 
+    @_builtins.property
+    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+        """What the evidence is worth, in the order of `explain.evidence`."""
+
     def __init__(
         self,
         *,
         answer: _builtins.str = ...,
         labels: _abc.Iterable[Global___LabelScore] | None = ...,
         input: Global___ReadInput | None = ...,
+        explanations: _abc.Iterable[Global___Explanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "input", b"input", "labels", b"labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "explanations", b"explanations", "input", b"input", "labels", b"labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

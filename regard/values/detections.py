@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from regard.arrays import Float32Array
 from regard.v1 import regard_pb2 as pb
-from regard.values.encodings import ReadInput
+from regard.values.encodings import Explanation, ReadInput
 from regard.wire import as_json
 
 
@@ -36,12 +36,14 @@ class Detection:
         score: how sure the model is, in [0, 1].
         box: where it is, within the picture.
         query: which of the model's queries found it; for a detector on a grid, the cell, row by row.
+        explanations: of it, if the call asks for them.
     """
 
     label: str
     score: float
     box: Box
     query: int
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class DetectResult:
                 score=each.score,
                 box=Box(each.box.left, each.box.top, each.box.right, each.box.bottom),
                 query=each.query,
+                explanations=tuple(Explanation.from_message(own) for own in each.explanations),
             )
             for each in message.detections
         )

@@ -149,11 +149,11 @@ class Explanation:
     """What a source of evidence for a label is worth (DeYoung et al. 2020).
 
     Attributes:
-        probability: of the label, with the whole input.
+        probability: of the label, with the whole input; of an object its score.
         scores: float32 [tokens], 0 of special ones, or [regions], row by row; read-only.
         comprehensiveness: by how much the probability falls without the evidence, averaged over the shares.
         sufficiency: by how much with nothing but the evidence.
-        num_runs: how many times the input was classified again.
+        num_runs: how many times the model read the input again.
     """
 
     evidence: Evidence
@@ -246,12 +246,14 @@ class AnswerResult:
         labels: with their probabilities, likeliest first.
         input: question and picture as the model read them. The axes of its maps are the question's tokens (or words),
             then the picture's positions.
+        explanations: of a label, if the call asks for them; their scores are the picture's regions'.
     """
 
     answer: str
     labels: tuple[LabelScore, ...]
     input: ReadInput
     message: pb.AnswerResult = field(repr=False, compare=False)
+    explanations: tuple[Explanation, ...] = ()
 
     def __repr__(self) -> str:
         return f"<AnswerResult {shortened(self.answer)!r} {self.input}>"
@@ -310,6 +312,7 @@ class AnswerResult:
             labels=_read_labels(message.labels),
             input=ReadInput.from_message(message.input),
             message=message,
+            explanations=tuple(Explanation.from_message(each) for each in message.explanations),
         )
 
 

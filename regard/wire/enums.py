@@ -110,6 +110,7 @@ EVIDENCE: EnumTable[pb.Evidence.ValueType, Evidence] = EnumTable(
         pb.EVIDENCE_CONTRIBUTION: "contribution",
         pb.EVIDENCE_OCCLUSION: "occlusion",
         pb.EVIDENCE_RANDOM: "random",
+        pb.EVIDENCE_ALIGNMENT: "alignment",
     },
 )
 POOLING: EnumTable[pb.Pooling.ValueType, Pooling] = EnumTable(

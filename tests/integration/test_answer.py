@@ -157,6 +157,41 @@ def test_words_replace_the_questions_tokens_and_leave_the_pictures_positions(ser
     assert words.question_over_picture(by_word.values).shape == (len(read.source_words), 4, 4)
 
 
+def test_an_explanation_hides_regions_of_the_picture_and_leaves_the_question(served: Served) -> None:
+    asked, shown = QUESTIONS[0], picture()
+    result = served.client.answer(shown, asked, explain=["occlusion", "rollout", "random"], attention="rollout")
+    grid, rolled = result.input.image_grid, result.input.find_map("rollout")
+    assert grid is not None
+    assert rolled is not None
+    normal = shown / 127.5 - 1
+
+    def chance(is_hidden: NDArray[np.bool_]) -> float:
+        """Of the answer, by the original, with the mean colour in the hidden regions."""
+        hidden = np.where(is_hidden.reshape(4, 4).repeat(16, 0).repeat(16, 1)[..., None], normal.mean((0, 1)), normal)
+        ids = served.tokenizer(asked, return_tensors="pt").input_ids
+        pixels = torch.tensor(hidden.transpose(2, 0, 1)[None], dtype=torch.float32)
+        with torch.inference_mode():
+            chances = served.net(input_ids=ids, pixel_values=pixels).logits[0].sigmoid().tolist()
+        return float(chances[list(LABELS.values()).index(result.answer)])
+
+    whole = chance(np.zeros(16, np.bool_))
+    for each in result.explanations:
+        assert each.label == result.answer
+        assert each.probability == pytest.approx(whole, abs=1e-4)
+        order = np.argsort(-each.scores, kind="stable")
+        for erasure in each.erasures:
+            is_top = np.isin(np.arange(16), order[: erasure.num_erased])
+            assert erasure.without == pytest.approx(chance(is_top), abs=1e-4)
+            assert erasure.alone == pytest.approx(chance(~is_top), abs=1e-4)
+    occlusion, rollout, _ = result.explanations
+    falls = [whole - chance(np.arange(16) == region) for region in range(16)]
+    np.testing.assert_allclose(occlusion.scores, falls, atol=1e-4)
+    np.testing.assert_allclose(rollout.scores, rolled.values[0, grid.first_position :], atol=1e-6)
+    assert (occlusion.num_runs, rollout.num_runs) == (16 + 8, 8)  # 1, 2, 3 and 8 regions, without and alone
+    (sad,) = served.client.answer(shown, asked, explain="random", explain_label="sad").explanations
+    assert sad.probability == pytest.approx(served.chances(shown, asked)["sad"], abs=1e-4)
+
+
 def test_chosen_labels_numbers_and_thresholds(served: Served) -> None:
     expected = served.chances(picture(), QUESTIONS[0])
     two = served.client.answer(picture(), QUESTIONS[0], labels=["sad", "neither"])
@@ -197,6 +232,8 @@ def test_the_command_prints_answers_by_line(served: Served, tmp_path: Path) -> N
     assert run(QUESTIONS[0], "--top-k", "1") == f"{best.label} {best.probability:.3f}\n"
     assert run("-", stdin="\n".join(QUESTIONS)) == run(*QUESTIONS)
     assert json.loads(run(QUESTIONS[0], "--json", "--kind", "rollout"))["input"]["attention"]
+    explained = run(QUESTIONS[0], "--top-k", "1", "--explain", "rollout", "--explain", "random").splitlines()
+    assert [line.split(":")[0] for line in explained[1:]] == ["  rollout", "  random"]
     refused = CliRunner().invoke(main, ["answer", str(tmp_path / "none.png"), "Why?", *server])
     assert refused.exit_code == 2
     assert "does not exist" in refused.output
@@ -242,6 +279,13 @@ def test_the_open_inference_protocol_has_two_inputs(served: Served) -> None:
         ({"top_k": 0}, "top_k", "must be in [1, 1000]; it is 0"),
         ({"truncation": "split_and_join"}, "truncation", "not offered"),
         ({"attention": {"kinds": ["cross"]}}, "attention.kinds[0]", "it offers encoder_self, rollout"),
+        (
+            {"questions": ["a"] * 17, "explain": {"evidence": ["random"]}},
+            "explain",
+            "is for 17 inputs; the limit is 16",
+        ),
+        ({"explain": {"evidence": ["alignment"]}}, "explain.evidence[0]", "'vilt'; it offers rollout, value_norm, "),
+        ({"explain": {"evidence": ["random"], "label": "angry"}}, "explain.label", "'angry' is no label of model"),
     ],
 )
 def test_bad_input_is_refused_by_the_name_of_its_field(

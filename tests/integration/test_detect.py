@@ -142,6 +142,52 @@ def test_each_object_has_its_query_s_attention_over_the_picture(served: Served) 
         served.client.detect(image).map_of(0)
 
 
+@torch.inference_mode()
+def test_an_explanation_of_each_object_hides_what_its_evidence_points_at(served: Served) -> None:
+    image, net = picture(1), served.original("detr")
+    result = served.client.detect(image, threshold=0.2, top_k=2, attention="alignment", explain=["alignment", "random"])
+    assert len(result.detections) == 2
+    normal = as_pixels(image)
+
+    def score(is_hidden: NDArray[np.bool_], found: regard.Detection) -> float:
+        """The highest score of the object's label in a box at its place, by the original."""
+        place = np.arange(SIDE) * 13 // SIDE
+        mean = normal.mean(dim=(2, 3), keepdim=True)
+        output = net(pixel_values=torch.where(torch.tensor(is_hidden.reshape(13, 13)[place][:, place]), mean, normal))
+        columns = [column for column, label in net.config.id2label.items() if label == found.label]
+        scores = output.logits[0].softmax(dim=-1)[:, columns].numpy().max(axis=1)
+        centre, sides = output.pred_boxes[0, :, :2].numpy(), output.pred_boxes[0, :, 2:].numpy()
+        boxes = np.concatenate([centre - sides / 2, centre + sides / 2], axis=1).clip(0, 1) * SIDE
+        shared = np.minimum(boxes[:, 2:], found.box[2:]) - np.maximum(boxes[:, :2], found.box[:2])
+        both = shared.clip(0).prod(axis=1)
+        union = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + found.box.width * found.box.height - both
+        return float(scores[both >= union / 2].max(initial=0))
+
+    for index, found in enumerate(result.detections):
+        alignment, random = found.explanations
+        np.testing.assert_allclose(alignment.scores, result.map_of(index).ravel(), atol=1e-6)
+        assert alignment.probability == pytest.approx(score(np.zeros(169, np.bool_), found), abs=1e-4)
+        for each in (alignment, random):
+            assert (each.label, each.num_runs) == (found.label, 10)
+            order = np.argsort(-each.scores, kind="stable")
+            for erasure in each.erasures:
+                is_top = np.isin(np.arange(169), order[: erasure.num_erased])
+                assert erasure.without == pytest.approx(score(is_top, found), abs=1e-4)
+                assert erasure.alone == pytest.approx(score(~is_top, found), abs=1e-4)
+
+
+def test_objects_of_one_label_are_explained_and_others_stay(served: Served) -> None:
+    every = served.client.detect(picture(1), threshold=0.2)
+    label = every.detections[0].label
+    asked = served.client.detect(picture(1), threshold=0.2, explain="value_norm", explain_label=label)
+    assert [each.label for each in asked.detections] == [each.label for each in every.detections]
+    assert [bool(each.explanations) for each in asked.detections] == [each.label == label for each in every.detections]
+    nothing = served.client.detect(picture(1), threshold=1, explain=["alignment", "occlusion"])
+    assert nothing.detections == ()
+    with pytest.raises(regard.InvalidArgument, match=r"explain: would take .*; the limit is 2048; .* a smaller top_k"):
+        served.client.detect([picture(1)] * 16, threshold=0.2, explain="occlusion")
+
+
 def test_tokens_of_a_vision_transformer_have_maps_behind_the_other_positions(served: Served) -> None:
     result = served.client.detect(picture(2, (64, 96)), model="yolos", threshold=0, attention=["alignment", "cross"])
     grid = result.input.image_grid
@@ -192,6 +238,11 @@ def test_labels_and_numbers_choose_among_the_objects(served: Served) -> None:
         ({"attention": "alignment", "alignment_method": "shifted"}, "shifted is for outputs that are written step by"),
         ({"attention": "alignment", "weighting": "contribution"}, "carries no contributions for alignment"),
         ({"attention": "cross", "layers": [2]}, "model 'detr' has 2 layers"),
+        (
+            {"explain": "rollout"},
+            "rollout is not offered by model 'detr'; it offers alignment, value_norm, occlusion, ran",
+        ),
+        ({"explain": "random", "explain_label": "cow"}, "explain.label: 'cow' is no label of model 'detr'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(options: dict[str, Any], fault: str, served: Served) -> None:
@@ -252,6 +303,11 @@ def test_the_command_prints_a_line_for_each_object(served: Served, tmp_path: Pat
     assert {line.split(": ")[0] for line in both.stdout.splitlines()} == set(map(str, files))
     as_json = CliRunner().invoke(main, ["detect", str(files[0]), "--json", "--kind", "alignment", *server])
     assert json.loads(as_json.stdout)["input"]["attention"][0]["kind"] == "ATTENTION_KIND_ALIGNMENT"
+    explained = CliRunner().invoke(
+        main, ["detect", str(files[0]), "--threshold", "0.2", "--explain", "random", *server]
+    )
+    assert explained.stdout.splitlines()[::2] == result.stdout.splitlines()
+    assert all(line.startswith("  random: comprehensiveness ") for line in explained.stdout.splitlines()[1::2])
     nothing = CliRunner().invoke(main, ["detect", str(files[0]), "--threshold", "1", *server])
     assert (nothing.exit_code, nothing.stdout) == (0, "")
 

@@ -23,15 +23,21 @@ def find_objects(
     Args:
         outputs: `box_logits` [queries, labels], `boxes` [queries, 4].
     """
-    scores = probabilities(outputs[BOX_LOGITS].astype(np.float32), is_exclusive=output.is_exclusive)
+    scores = scores_of_labels(outputs[BOX_LOGITS], output)
     if output.is_exclusive:
-        scores = _of_likeliest(scores[:, : len(output.labels)])
-    corners = _corners(outputs[BOXES].astype(np.float32), grid)
+        scores = _of_likeliest(scores)
+    corners = box_corners(outputs, grid)
     wanted = set(call.labels) or set(output.labels)
     is_wanted = np.array([label in wanted for label in output.labels])
     has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
     is_found = (scores >= max(call.threshold, 0)) & is_wanted & has_area[:, None]
     return tuple(_ranked(scores, corners, is_found, output, call.top_k))
+
+
+def scores_of_labels(logits: Array, output: BoxesOutput) -> Float32Array:
+    """float32 [queries, labels], in [0, 1]. Args: logits: `box_logits`, see `BoxesOutput`."""
+    scores = probabilities(logits.astype(np.float32), is_exclusive=output.is_exclusive)
+    return scores[:, : len(output.labels)]
 
 
 def _of_likeliest(scores: Float32Array) -> Float32Array:
@@ -43,13 +49,29 @@ def _of_likeliest(scores: Float32Array) -> Float32Array:
     return kept
 
 
-def _corners(boxes: Float32Array, grid: ImageGrid) -> Float32Array:
+def box_corners(outputs: Mapping[str, Array], grid: ImageGrid) -> Float32Array:
     """Left, top, right and bottom in the picture's pixels, cut at its edges: float32 [queries, 4]."""
+    boxes = outputs[BOXES].astype(np.float32)
     left, top, right, bottom = grid.box
     begin, extent = np.array([left, top]), np.array([right - left, bottom - top])
     centre, half = begin + boxes[:, :2] * extent, boxes[:, 2:] * extent / 2
     size = np.array([grid.image_width, grid.image_height])
     return np.concatenate([centre - half, centre + half], axis=1).clip(0, np.tile(size, 2)).astype(np.float32)
+
+
+def overlaps(corners: Float32Array, box: Float32Array) -> Float32Array:
+    """The intersection of each box with one, in parts of their union: float [boxes], 0 for two without an area.
+
+    Args:
+        corners: float [boxes, 4], left, top, right and bottom.
+        box: float [4].
+    """
+    shared = np.minimum(corners[:, 2:], box[2:]) - np.maximum(corners[:, :2], box[:2])
+    intersection = shared.clip(min=0).prod(axis=1)
+    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    union = areas + (box[2:] - box[:2]).prod() - intersection
+    shares: Float32Array = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return shares
 
 
 def _ranked(

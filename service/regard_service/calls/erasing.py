@@ -1,11 +1,14 @@
-"""Inputs of which parts are erased: tokens are taken out of a text, regions of a picture get its mean colour."""
+"""Inputs of which parts are erased: tokens are taken out of a text, regions of a picture get its mean colour.
+
+Of a picture with a question, regions alone are erased: what is left of a question asks something else.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from regard_service.calls.inputs import Part
+from regard_service.calls.inputs import Part, SourceQuestion
 from regard_service.pictures.reader import SourceImage
 from regard_service.text.reading import SourceText
 
@@ -19,26 +22,29 @@ class Units:
         indexes: of the tokens that are no special ones, or of all regions, row by row.
     """
 
-    part: SourceImage | SourceText
+    part: Part
     first: int
     indexes: tuple[int, ...]
 
     @classmethod
     def of(cls, part: Part) -> "Units":
-        """Returns the units of a picture or a text. Raises TypeError: it is a question."""
+        """Returns the units of an input."""
+        if isinstance(part, SourceQuestion):
+            units = cls.of(part.picture)
+            return cls(part, len(part.question.tokens) + units.first, units.indexes)
         if isinstance(part, SourceImage):
             return cls(part, part.grid.first_position, tuple(range(part.grid.rows * part.grid.columns)))
-        if not isinstance(part, SourceText):
-            raise TypeError(f"a {type(part).__name__} is not classified")
         return cls(part, 0, tuple(index for index, token in enumerate(part.tokens) if not token.is_special))
 
     @property
     def num_listed(self) -> int:
         """How many tokens the input has, special ones included, or how many regions."""
-        return len(self.indexes) if isinstance(self.part, SourceImage) else len(self.part.tokens)
+        return len(self.part.tokens) if isinstance(self.part, SourceText) else len(self.indexes)
 
     def without(self, erased: Collection[int]) -> Part:
         """Returns the input without some units."""
+        if isinstance(self.part, SourceQuestion):
+            return replace(self.part, picture=_masked(self.part.picture, erased))
         if isinstance(self.part, SourceImage):
             return _masked(self.part, erased)
         dropped = frozenset(erased)

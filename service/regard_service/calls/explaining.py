@@ -1,4 +1,4 @@
-"""Checks evidence for a label: classifies an input again without it, and with nothing else (DeYoung et al. 2020)."""
+"""Checks evidence for labels and objects: runs a model without it, and with nothing else (DeYoung et al. 2020)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,21 +8,20 @@ import numpy as np
 
 from regard.arrays import Float32Array
 from regard_service.auth.caller import current_caller
-from regard_service.bundle import LOGITS, LabelsOutput
+from regard_service.bundle import BoxesOutput, LabelsOutput
 from regard_service.calls.erasing import Units
+from regard_service.calls.followed import Followed
 from regard_service.calls.inputs import Input, Part
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import CallPlanner
-from regard_service.calls.probabilities import probabilities
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import AttentionOptions, ClassifyCall
+from regard_service.domain.calls import AnswerCall, AttentionOptions, ClassifyCall, DetectCall
 from regard_service.domain.explanations import SHARES, Erasure, Evidence, Explanation
-from regard_service.domain.offered_maps import contribution_kinds
+from regard_service.domain.offered_maps import contribution_kinds, offered_kinds
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.trace import Trace
 from regard_service.errors import InvalidInput
 from regard_service.generation import ONE_STEP
-from regard_service.maps.evidence import label_row, shares_of_positions
 from regard_service.repository.loader import LoadedModel
 from regard_service.validation.texts import unknown_label
 from regard_service.validation.violations import Violations
@@ -34,24 +33,22 @@ MAX_RUNS = 2048
 RUNS_AT_ONCE = 64
 """Requests that are made at a time: of large pictures they take 40 MB."""
 
-OF_MAPS: tuple[Evidence, ...] = ("rollout", "value_norm", "contribution")
+OF_MAPS: tuple[Evidence, ...] = ("rollout", "value_norm", "contribution", "alignment")
 NO_TARGET = np.zeros(0, np.int64)  # trace graphs without a decoder read none
+
+ExplainedCall = ClassifyCall | AnswerCall | DetectCall
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """An input that was labelled.
-
-    Attributes:
-        probabilities: float32 [labels].
-    """
+class Explained:
+    """An input, and what of the model's answer is explained: a label, or objects."""
 
     part: Part
-    probabilities: Float32Array
+    followed: tuple[Followed, ...]
 
 
 class Explainer:
-    """Explains labels.
+    """Explains labels and objects.
 
     Args:
         planner: takes permits for the runs.
@@ -62,60 +59,73 @@ class Explainer:
         self._planner = planner
         self._pool = pool
 
-    def check(self, call: ClassifyCall, model: LoadedModel, output: LabelsOutput, violations: Violations) -> None:
+    def check(
+        self,
+        call: ExplainedCall,
+        model: LoadedModel,
+        output: LabelsOutput | BoxesOutput,
+        num_inputs: int,
+        violations: Violations,
+    ) -> None:
         """Adds what a model cannot explain, before inputs are read."""
         options = call.explain
         if not options.evidence:
             return
-        if output.of == "token":
+        if isinstance(output, LabelsOutput) and output.of == "token":
             violations.add("explain", f"model {model.name!r} labels tokens; only labels of whole inputs are explained")
-        num_inputs = len(call.texts) + len(call.images)
         if num_inputs > MAX_INPUTS:
             violations.add("explain", f"is for {num_inputs} inputs; the limit is {MAX_INPUTS}")
         if options.label and options.label not in output.labels:
             violations.add("explain.label", unknown_label(options.label, output.labels, model.name))
+        offered = _offered_evidence(model)
         for index, evidence in enumerate(options.evidence):
-            is_there = model.manifest.is_traced if evidence in OF_MAPS else True
-            if evidence == "contribution" and "encoder_self" not in contribution_kinds(model.manifest):
-                is_there = False
-            if not is_there:
-                violations.add(f"explain.evidence[{index}]", f"{evidence} is not offered by model {model.name!r}")
+            if evidence not in offered:
+                fault = f"{evidence} is not offered by model {model.name!r}; it offers {', '.join(offered)}"
+                violations.add(f"explain.evidence[{index}]", fault)
 
     async def explain(
-        self, call: ClassifyCall, model: LoadedModel, output: LabelsOutput, inputs: Sequence[Labelled]
-    ) -> list[tuple[Explanation, ...]]:
-        """Explains a label of each input, one input after the other.
+        self, call: ExplainedCall, model: LoadedModel, inputs: Sequence[Explained]
+    ) -> list[list[tuple[Explanation, ...]]]:
+        """Explains what is followed of each input, one after the other.
 
         Raises:
-            InvalidInput: the call would take too many runs, or a text has nothing to erase.
+            InvalidInput: the call would take too many runs.
             Overloaded, DeadlineUnreachable, DeadlinePassed: as a call of as many inputs.
         """
-        units = [Units.of(each.part) for each in inputs]
-        num_runs = sum(_num_runs(evidence, len(each.indexes)) for each in units for evidence in call.explain.evidence)
+        cases = [_Case(call, model, Units.of(each.part), each.followed) for each in inputs]
+        num_runs = sum(case.num_runs for case in cases)
         if num_runs > MAX_RUNS:
             found = f"would take {num_runs} runs of the model; the limit is {MAX_RUNS}"
-            raise InvalidInput.of(
-                "explain", f"{found}; what helps: fewer inputs, or no occlusion, a run a token or region"
-            )
-        explained = []
-        for each, own in zip(inputs, units, strict=True):
-            label = call.explain.label
-            column = output.labels.index(label) if label else int(each.probabilities.argmax())
-            case = _Case(call, model, output, own, column, float(each.probabilities[column]))
-            explained.append(await self._of_input(case))
-        return explained
+            fewer = "fewer inputs" if not isinstance(call, DetectCall) else "fewer pictures, a smaller top_k"
+            raise InvalidInput.of("explain", f"{found}; what helps: {fewer}, or no occlusion, a run a token or region")
+        return [await self._of_input(case) for case in cases]
 
-    async def _of_input(self, case: "_Case") -> tuple[Explanation, ...]:
+    async def _of_input(self, case: "_Case") -> list[tuple[Explanation, ...]]:
         evidence = case.call.explain.evidence
-        trace = await self._trace(case, evidence) if set(evidence) & set(OF_MAPS) else None
-        return tuple([await self._of_evidence(case, each, await self._scores(case, each, trace)) for each in evidence])
+        is_traced = bool(case.followed) and bool(set(evidence) & set(OF_MAPS))
+        trace = await self._trace(case, evidence) if is_traced else None
+        return [
+            tuple(
+                [
+                    await self._of_evidence(case, followed, each, await self._scores(case, followed, each, trace))
+                    for each in evidence
+                ]
+            )
+            for followed in case.followed
+        ]
 
     async def _trace(self, case: "_Case", evidence: Sequence[Evidence]) -> Trace:
-        trace = partial(case.model.runner.trace, case.units.part.array, NO_TARGET)
-        (made,) = await self._pool.finish([partial(trace, has_contributions="contribution" in evidence)])
+        trace = partial(
+            case.model.runner.trace,
+            case.units.part.array,
+            NO_TARGET,
+            has_contributions="contribution" in evidence,
+            sides=("cross",) if isinstance(case.call, DetectCall) else None,
+        )
+        (made,) = await self._pool.finish([trace])
         return made
 
-    async def _scores(self, case: "_Case", evidence: Evidence, trace: Trace | None) -> Float32Array:
+    async def _scores(self, case: "_Case", followed: Followed, evidence: Evidence, trace: Trace | None) -> Float32Array:
         """float32 [tokens] or [regions]; 0 of special tokens."""
         units = case.units
         scores = np.zeros(units.num_listed, np.float32)
@@ -123,27 +133,30 @@ class Explainer:
         if evidence == "random":
             scores[indexes] = np.random.default_rng(0).random(len(indexes), np.float32)
         elif evidence == "occlusion":
-            scores[indexes] = case.probability - await self._run(case, [partial(units.without, [i]) for i in indexes])
+            makers = [partial(units.without, [index]) for index in indexes]
+            scores[indexes] = followed.probability - await self._run(case, followed, makers)
         elif trace is not None:
-            row = label_row(shares_of_positions(trace, evidence), num_skipped=case.num_skipped)
+            row = followed.shares(trace, evidence, units.first)
             scores[indexes] = row[[units.first + index for index in indexes]]
         return scores
 
-    async def _of_evidence(self, case: "_Case", evidence: Evidence, scores: Float32Array) -> Explanation:
+    async def _of_evidence(
+        self, case: "_Case", followed: Followed, evidence: Evidence, scores: Float32Array
+    ) -> Explanation:
         counts = _counts(len(case.units.indexes))
         distinct = list(dict.fromkeys(counts))
         tops = [case.units.strongest(scores.tolist(), count) for count in distinct]
         makers = [partial(case.units.without, top) for top in tops] + [partial(case.units.only, top) for top in tops]
-        found = (await self._run(case, makers)).tolist()
+        found = (await self._run(case, followed, makers)).tolist()
         without, alone = (dict(zip(distinct, half, strict=True)) for half in (found[: len(tops)], found[len(tops) :]))
         erasures = tuple(
             Erasure(share, count, without[count], alone[count]) for share, count in zip(SHARES, counts, strict=True)
         )
         num_runs = _num_runs(evidence, len(case.units.indexes))
-        return Explanation(evidence, case.label, case.probability, scores, erasures, num_runs)
+        return Explanation(evidence, followed.label, followed.probability, scores, erasures, num_runs)
 
-    async def _run(self, case: "_Case", makers: Sequence[Callable[[], Part]]) -> Float32Array:
-        """Classifies inputs again; returns the label's probability of each: float32 [inputs]."""
+    async def _run(self, case: "_Case", followed: Followed, makers: Sequence[Callable[[], Part]]) -> Float32Array:
+        """Runs the model with other inputs; returns the probability with each: float32 [inputs]."""
         found: list[float] = []
         for start in range(0, len(makers), RUNS_AT_ONCE):
             parts = await self._pool.finish([partial(_made, makers[start : start + RUNS_AT_ONCE])])
@@ -152,42 +165,38 @@ class Explainer:
             with self._planner.permit(case.model, outline, len(requests)) as permit:
                 permit.extend(requests)
                 results = await permit.run_all(requests)
-            found += [case.probability_of(result.outputs[LOGITS]) for result in results]
+            found += [followed.probability_of(result.outputs) for result in results]
         return np.array(found, np.float32)
 
 
 @dataclass(frozen=True)
 class _Case:
-    """An input whose label is explained.
+    """An input of whose answer something is explained."""
 
-    Attributes:
-        column: of the label.
-        probability: of the label, with the whole input.
-    """
-
-    call: ClassifyCall
+    call: ExplainedCall
     model: LoadedModel
-    output: LabelsOutput
     units: Units
-    column: int
-    probability: float
+    followed: tuple[Followed, ...]
 
     @property
-    def label(self) -> str:
-        return self.output.labels[self.column]
-
-    @property
-    def num_skipped(self) -> int | None:
-        """As of `label_row`."""
-        return None if self.output.pooling == "class" else self.units.first
+    def num_runs(self) -> int:
+        """Runs of the model that all of it takes."""
+        of_each = sum(_num_runs(evidence, len(self.units.indexes)) for evidence in self.call.explain.evidence)
+        return len(self.followed) * of_each
 
     def requests(self, parts: Sequence[Part]) -> list[EngineRequest]:
         """Returns requests for inputs, without maps."""
         call = replace(self.call, attention=AttentionOptions())
         return list(engine_requests([Input((part,)) for part in parts], ONE_STEP, call, is_listed=False))
 
-    def probability_of(self, logits: Float32Array) -> float:
-        return float(probabilities(logits.astype(np.float32), is_exclusive=self.output.is_exclusive)[self.column])
+
+def _offered_evidence(model: LoadedModel) -> tuple[Evidence, ...]:
+    """What a model can rank tokens or regions by."""
+    offered = offered_kinds(model.manifest)
+    of_maps: list[Evidence] = [kind for kind in ("rollout", "alignment") if kind in offered]
+    of_maps += ["value_norm"] if of_maps else []
+    of_maps += ["contribution"] if "rollout" in offered and contribution_kinds(model.manifest) else []
+    return (*of_maps, "occlusion", "random")
 
 
 def _made(makers: Sequence[Callable[[], Part]]) -> list[Part]:
@@ -200,5 +209,5 @@ def _counts(num_units: int) -> list[int]:
 
 
 def _num_runs(evidence: Evidence, num_units: int) -> int:
-    """Returns how many times an input is classified again for a source of evidence."""
+    """Returns how many times the model reads an input again for a source of evidence."""
     return 2 * len(set(_counts(num_units))) + (num_units if evidence == "occlusion" else 0)

@@ -10,7 +10,6 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import (
-    LOGITS,
     BoxesOutput,
     ImageSource,
     LabelsOutput,
@@ -19,7 +18,8 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.answer_size import AnswerLimits, check_answer
-from regard_service.calls.explaining import Explainer, Labelled
+from regard_service.calls.explaining import Explained, Explainer
+from regard_service.calls.followed import FollowedLabel
 from regard_service.calls.inputs import Input
 from regard_service.calls.one_step_results import (
     AnsweredInput,
@@ -27,12 +27,13 @@ from regard_service.calls.one_step_results import (
     filled_masks_of,
     labels_of,
     objects_of,
+    objects_to_follow,
     tokens_of,
     vector_of,
+    with_explanations,
 )
 from regard_service.calls.plan import engine_requests
 from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
-from regard_service.calls.probabilities import probabilities
 from regard_service.calls.questions import QuestionReadings
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import AnswerCall, Call, ClassifyCall, DetectCall, EncodeCall, FillMaskCall
@@ -59,6 +60,7 @@ UNREAD = np.zeros(0, np.int64)
 NO_TARGET = np.zeros(0, np.int64)  # trace graphs without a decoder read none
 
 T = TypeVar("T")
+LabelledT = TypeVar("LabelledT", ClassifyResult, AnswerResult)
 Kind = TypeVar("Kind", bound=Output)
 
 
@@ -112,7 +114,7 @@ class OneStepCalls:
         model = self._planner.model(call, "classification")
         output, violations = _output(model, LabelsOutput), Violations()
         _check_labels(call, model, output, violations)
-        self._explainer.check(call, model, output, violations)
+        self._explainer.check(call, model, output, len(call.texts) + len(call.images), violations)
         reads_pictures = isinstance(model.manifest.source, ImageSource)
         _check_kind(call, model, reads_pictures=reads_pictures)
         if reads_pictures:
@@ -128,29 +130,53 @@ class OneStepCalls:
 
     async def _explained(
         self,
-        call: ClassifyCall,
+        call: ClassifyCall | AnswerCall,
         model: LoadedModel,
         output: LabelsOutput,
         answered: Sequence[AnsweredInput],
-        results: Sequence[ClassifyResult],
-    ) -> list[ClassifyResult]:
+        results: Sequence[LabelledT],
+    ) -> list[LabelledT]:
         """Adds what evidence for a label of each input is worth."""
-        logits = [each.result.outputs[LOGITS].astype(np.float32) for each in answered]
-        chances = [probabilities(own, is_exclusive=output.is_exclusive) for own in logits]
-        labelled = [Labelled(each.part, own) for each, own in zip(answered, chances, strict=True)]
+        label = call.explain.label
+        followed = [Explained(each.part, (FollowedLabel.of(each.result.outputs, output, label),)) for each in answered]
         with stage("explain"):
-            explained = await self._explainer.explain(call, model, output, labelled)
-        return [replace(each, explanations=own) for each, own in zip(results, explained, strict=True)]
+            explained = await self._explainer.explain(call, model, followed)
+        return [replace(each, explanations=own) for each, (own,) in zip(results, explained, strict=True)]
 
     async def detect(self, call: DetectCall) -> list[DetectResult]:
         """Finds objects in pictures; one result per picture. Raises as `encode`."""
         model = self._planner.model(call, "detection")
         output, violations = _output(model, BoxesOutput), Violations()
         _check_labels(call, model, output, violations)
+        self._explainer.check(call, model, output, len(call.images), violations)
         readings = _Readings.of_each(self._planner.images(model, call.images))
         most = call.top_k if not output.is_exclusive else min(call.top_k, output.queries)
         answered = await self._answered(call, model, readings, violations, is_slow=True, most_rows=most)
-        return await self._built(call, [partial(objects_of, each, call, output) for each in answered])
+        results = await self._built(call, [partial(objects_of, each, call, output) for each in answered])
+        if not call.explain.evidence:
+            return results
+        return await self._explained_objects(call, model, output, answered, results)
+
+    async def _explained_objects(
+        self,
+        call: DetectCall,
+        model: LoadedModel,
+        output: BoxesOutput,
+        answered: Sequence[AnsweredInput],
+        results: Sequence[DetectResult],
+    ) -> list[DetectResult]:
+        """Adds what evidence for each object, or for those of a label, is worth."""
+        label = call.explain.label
+        chosen = [[found for found in each.detections if label in ("", found.label)] for each in results]
+        followed = [
+            Explained(each.part, objects_to_follow(each, objects, output))
+            for each, objects in zip(answered, chosen, strict=True)
+        ]
+        with stage("explain"):
+            explained = await self._explainer.explain(call, model, followed)
+        return [
+            with_explanations(each, objects, own) for each, objects, own in zip(results, chosen, explained, strict=True)
+        ]
 
     async def answer(self, call: AnswerCall) -> list[AnswerResult]:
         """Answers questions about pictures; one result per question and picture. Raises as `encode`."""
@@ -164,9 +190,11 @@ class OneStepCalls:
         read = QuestionReadings(
             reader, call.images, call.questions, "truncate" if truncation == "truncate" else "reject"
         )
+        self._explainer.check(call, model, output, read.num_pairs, violations)
         readings = _Readings(read.all(), read.num_pairs, read.paired)
         answered = await self._answered(call, model, readings, violations, is_slow=True)
-        return await self._built(call, [partial(answer_of, each, call, output) for each in answered])
+        results = await self._built(call, [partial(answer_of, each, call, output) for each in answered])
+        return await self._explained(call, model, output, answered, results) if call.explain.evidence else results
 
     async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
         """Fills the masks of texts; one result per text. Raises as `encode`, and InvalidInput without a mask."""

@@ -1,7 +1,7 @@
 """Results of models without a decoder, from what their encode graphs output for an input."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,13 +18,16 @@ from regard_service.bundle import (
     VectorOutput,
 )
 from regard_service.calls.boxes import find_objects
+from regard_service.calls.followed import FollowedObject
 from regard_service.calls.inputs import Part, axis_words, source_of
 from regard_service.calls.probabilities import probabilities
 from regard_service.calls.results import timings_of
 from regard_service.domain.calls import AnswerCall, Call, ClassifyCall, DetectCall, EncodeCall, FillMaskCall
+from regard_service.domain.explanations import Explanation
 from regard_service.domain.outputs import (
     AnswerResult,
     ClassifyResult,
+    Detection,
     DetectResult,
     EncodeResult,
     FilledMask,
@@ -161,6 +164,25 @@ def objects_of(answered: AnsweredInput, call: DetectCall, output: BoxesOutput) -
         raise Unsupported(f"model {answered.model.name!r} reads no pictures")
     detections = find_objects(answered.result.outputs, output, answered.part.grid, call)
     return DetectResult(detections, answered.read(queries=[each.query for each in detections]))
+
+
+def objects_to_follow(
+    answered: AnsweredInput, objects: Sequence[Detection], output: BoxesOutput
+) -> tuple[FollowedObject, ...]:
+    """Returns what is followed of objects in a picture; nothing if the input is none."""
+    part, layout = answered.part, answered.model.manifest.attention
+    if not isinstance(part, SourceImage):
+        return ()
+    return tuple(FollowedObject(each, output, part.grid, layout, answered.result.outputs) for each in objects)
+
+
+def with_explanations(
+    result: DetectResult, objects: Sequence[Detection], explained: Sequence[tuple[Explanation, ...]]
+) -> DetectResult:
+    """Returns a result some of whose objects are explained. Args: explained: of each of `objects`, in their order."""
+    of_object = dict(zip(objects, explained, strict=True))
+    detections = tuple(each._replace(explanations=of_object.get(each, ())) for each in result.detections)
+    return replace(result, detections=detections)
 
 
 def filled_masks_of(answered: AnsweredInput, call: FillMaskCall, output: PiecesOutput) -> FillMaskResult:

@@ -74,14 +74,17 @@ def read_classify(request: pb.ClassifyRequest, reader: RequestReader, time_remai
         top_k=request.top_k if request.HasField("top_k") else None,
         threshold=request.threshold,
         truncation=_truncation(checks, request),
-        explain=_read_explain(checks, request.explain) if request.HasField("explain") else ExplainOptions(),
+        explain=_read_explain(checks, request),
     )
     checks.raise_if_any()
     return call
 
 
-def _read_explain(checks: Checks, config: pb.ExplainConfig) -> ExplainOptions:
-    """Reads what to explain. Whether the model can is checked later."""
+def _read_explain(checks: Checks, request: pb.ClassifyRequest | pb.AnswerRequest | pb.DetectRequest) -> ExplainOptions:
+    """Reads what to explain, if anything. Whether the model can is checked later."""
+    if not request.HasField("explain"):
+        return ExplainOptions()
+    config = request.explain
     if not config.evidence:
         checks.add("explain.evidence", "is empty; it names at least 1 source")
     found = []
@@ -121,6 +124,7 @@ def read_detect(request: pb.DetectRequest, reader: RequestReader, time_remaining
         labels=_labels(checks, request.labels),
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_DETECTIONS,
         threshold=request.threshold if request.HasField("threshold") else DEFAULT_SCORE,
+        explain=_read_explain(checks, request),
     )
     checks.raise_if_any()
     return call
@@ -143,6 +147,7 @@ def read_answer(request: pb.AnswerRequest, reader: RequestReader, time_remaining
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_ANSWERS,
         threshold=request.threshold,
         truncation=_truncation(checks, request),
+        explain=_read_explain(checks, request),
     )
     checks.raise_if_any()
     return call
@@ -258,6 +263,8 @@ def write_detect(results: Sequence[DetectResult], options: AttentionOptions) -> 
         for found in result.detections:
             written = message.detections.add(label=found.label, score=found.score, query=found.query)
             written.box.left, written.box.top, written.box.right, written.box.bottom = found.box
+            for explanation in found.explanations:
+                _write_explanation(written.explanations.add(), explanation)
         _write_input(message.input, result.read, options)
     return response
 
@@ -270,6 +277,8 @@ def write_answer(results: Sequence[AnswerResult], options: AttentionOptions) -> 
         message.answer = result.answer
         for score in result.labels:
             _write_label(message.labels.add(), score)
+        for explanation in result.explanations:
+            _write_explanation(message.explanations.add(), explanation)
         _write_input(message.input, result.read, options)
     return response
 

@@ -227,12 +227,17 @@ class ClassifyCall(Call):
 
 @dataclass(frozen=True)
 class DetectCall(Call):
-    """Pictures to find objects in; the fields are those of `ClassifyCall`, with scores for probabilities."""
+    """Pictures to find objects in; the fields are those of `ClassifyCall`, with scores for probabilities.
+
+    Attributes:
+        explain: evidence for the objects, or those of its label, to check.
+    """
 
     images: tuple[bytes, ...] = ()
     labels: tuple[str, ...] = ()
     top_k: int = 100
     threshold: float = 0.5
+    explain: ExplainOptions = field(default_factory=ExplainOptions)
 
 
 @dataclass(frozen=True)
@@ -240,7 +245,7 @@ class AnswerCall(Call):
     """Questions about pictures; there are equally many of both, or one of one kind for all of the other.
 
     Attributes:
-        labels, threshold: as of `ClassifyCall`.
+        labels, threshold, explain: as of `ClassifyCall`.
         top_k: None stands for all labels.
     """
 
@@ -250,6 +255,7 @@ class AnswerCall(Call):
     top_k: int | None = 5
     threshold: float = 0.0
     truncation: Truncation | None = None
+    explain: ExplainOptions = field(default_factory=ExplainOptions)
 
 
 @dataclass(frozen=True)

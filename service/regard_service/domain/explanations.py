@@ -1,4 +1,4 @@
-"""What evidence for a label is worth: checked by deleting it, and by keeping nothing else."""
+"""What evidence for a label or an object is worth: checked by deleting it, and by keeping nothing else."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +18,8 @@ class ExplainOptions:
 
     Attributes:
         evidence: sources, each once; none explains nothing.
-        label: whose probability is followed; "" is the likeliest of each input.
+        label: whose probability is followed; "" is the likeliest of each input. Of detections: whose objects are
+            explained; "" is all.
     """
 
     evidence: tuple[Evidence, ...] = ()
@@ -43,9 +44,9 @@ class Explanation:
     """What a source of evidence says, and what that is worth.
 
     Attributes:
-        probability: of the label, with the whole input.
+        probability: of the label, with the whole input; of an object its score.
         scores: float32 [tokens], 0 of special ones, or [regions].
-        num_runs: times that the input was classified again.
+        num_runs: times that the model read the input again.
     """
 
     evidence: Evidence

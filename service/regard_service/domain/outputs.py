@@ -63,10 +63,11 @@ class ClassifyResult:
 
 @dataclass(frozen=True)
 class AnswerResult:
-    """The labels that answer a question, likeliest first."""
+    """The labels that answer a question, likeliest first. Attributes: explanations: of one label."""
 
     labels: tuple[LabelScore, ...]
     read: ReadInput
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -106,12 +107,14 @@ class Detection(NamedTuple):
         score: in [0, 1].
         box: left, top, right and bottom, in pixels of the upright picture, within it.
         query: the index of the query that found it.
+        explanations: of it, in calls that ask for them.
     """
 
     label: str
     score: float
     box: tuple[float, float, float, float]
     query: int
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True)

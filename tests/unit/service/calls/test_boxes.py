@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from regard.arrays import Float32Array
 from regard_service.bundle import BoxesOutput
-from regard_service.calls.boxes import find_objects
+from regard_service.calls.boxes import find_objects, overlaps
 from regard_service.domain.calls import DetectCall
 from regard_service.domain.outputs import Detection
 from regard_service.domain.results import ImageGrid
@@ -87,3 +87,9 @@ def test_every_object_keeps_the_call_s_limits(
         left, top, right, bottom = each.box
         assert 0 <= left < right <= GRID.image_width
         assert 0 <= top < bottom <= GRID.image_height
+
+
+def test_overlaps_are_parts_of_the_union() -> None:
+    boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2], [0, 0, 1, 1], [5, 5, 5, 5]], np.float32)
+    np.testing.assert_allclose(overlaps(boxes, boxes[0]), [1, 1 / 3, 0, 1 / 4, 0])
+    np.testing.assert_array_equal(overlaps(boxes, boxes[4]), 0)

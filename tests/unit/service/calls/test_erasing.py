@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard_service.calls.erasing import Units
+from regard_service.calls.inputs import SourceQuestion
 from regard_service.domain.results import ImageGrid, Span, Token
+from regard_service.engine.runtime.questions import pixels_of
 from regard_service.pictures.reader import SourceImage
 from regard_service.text.reading import SourceText
 
@@ -48,6 +50,17 @@ def test_erased_regions_have_the_mean_colour(shape: tuple[int, int, int, int], d
     np.testing.assert_array_equal(only[:, is_hidden], image.array[:, is_hidden])
     if shape[2] % shape[0] == 0:
         assert is_hidden.sum() == len(chosen) * shape[2] * shape[3] // (shape[0] * shape[1])
+
+
+def test_of_a_picture_with_a_question_regions_are_erased_and_the_question_stays() -> None:
+    image, question = picture(2, 3, 8, 12), text(4)
+    units = Units.of(SourceQuestion(image, question))
+    assert (units.first, units.num_listed) == (len(question.tokens) + 1, 6)
+    without = units.without([1, 4])
+    assert isinstance(without, SourceQuestion)
+    assert without.question == question
+    np.testing.assert_array_equal(without.picture.array, Units.of(image).without([1, 4]).array)
+    np.testing.assert_array_equal(pixels_of(without.array), without.picture.array)
 
 
 def test_of_equal_scores_the_first_are_the_strongest() -> None:
