@@ -17,7 +17,7 @@ from regard_service.calls.probabilities import probabilities
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import AttentionOptions, ClassifyCall
 from regard_service.domain.explanations import SHARES, Erasure, Evidence, Explanation
-from regard_service.domain.offered_maps import contribution_kinds
+from regard_service.domain.offered_maps import contribution_kinds, offered_kinds
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.trace import Trace
 from regard_service.errors import InvalidInput
@@ -75,7 +75,7 @@ class Explainer:
         if options.label and options.label not in output.labels:
             violations.add("explain.label", unknown_label(options.label, output.labels, model.name))
         for index, evidence in enumerate(options.evidence):
-            is_there = model.manifest.is_traced if evidence in OF_MAPS else True
+            is_there = evidence not in OF_MAPS or "rollout" in offered_kinds(model.manifest)
             if evidence == "contribution" and "encoder_self" not in contribution_kinds(model.manifest):
                 is_there = False
             if not is_there:
