@@ -11,7 +11,7 @@ with regard.Client("localhost:50051") as client:
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
 from regard.calls.mapping import Outcome
-from regard.calls.results import Event, Finished, Result
+from regard.calls.results import ClassifyResult, Event, Finished, Result
 from regard.embedded.client import LocalClient, local
 from regard.errors import (
     AccessDenied,
@@ -35,7 +35,6 @@ from regard.values.detections import Box, Detection, DetectResult
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.encodings import (
     AnswerResult,
-    ClassifyResult,
     EncodeResult,
     Erasure,
     Explanation,

@@ -3,7 +3,7 @@
 from typing import Literal
 
 AlignmentMethod = Literal["plain", "shifted"]
-AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
+AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout", "channel", "spatial"]
 EarlyStopping = Literal["first", "heuristic", "never"]
 FinishReason = Literal["end", "length"]
 Format = Literal["plain", "html", "xml"]

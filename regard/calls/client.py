@@ -29,7 +29,15 @@ from regard.calls.options import (
     Texts,
     TranslateOptions,
 )
-from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
+from regard.calls.results import (
+    ClassifyResult,
+    Event,
+    Result,
+    StreamResponse,
+    as_answer,
+    read_event,
+    read_results,
+)
 from regard.calls.target import DEFAULT_TARGET, Metadata
 from regard.errors import BadResponse, Cancelled, Unavailable
 from regard.errors.names import check_names
@@ -39,7 +47,7 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.detections import DetectResult
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
-from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult
+from regard.values.encodings import AnswerResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
 from regard.values.detections import DetectResult
-from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult
+from regard.values.encodings import AnswerResult, ClassifiedInput, EncodeResult, FillMaskResult
 from regard.values.events import Started, TokenMade
 from regard.values.outputs import Output
 from regard.wire.images import ImageLike
@@ -16,7 +16,7 @@ from regard.wire.images import ImageLike
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from regard.plots import PlotOptions, Style, ThemeName
+    from regard.plots import GatePlotOptions, PlotOptions, Style, ThemeName
 
 
 @dataclass(frozen=True, repr=False)  # Output's, which is short
@@ -58,6 +58,20 @@ class Result(Output):
         from regard.html import frame
 
         return frame(self)
+
+
+@dataclass(frozen=True, repr=False)
+class ClassifyResult(ClassifiedInput):
+    """The labels of an input, with a method that draws the gates of a picture. Attributes as in `ClassifiedInput`."""
+
+    def plot(self, picture: ImageLike | None = None, **options: "Unpack[GatePlotOptions]") -> "Figure":
+        """Draws the gates of positions over the picture that was sent, or those of channels, as a matplotlib figure.
+
+        See `regard.plots.plot_gates`. Needs the extra 'plot'.
+        """
+        from regard.plots import plot_gates
+
+        return plot_gates(self, picture, **options)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import click
 
 from regard.calls.client import Client
 from regard.calls.options import AnswerOptions, ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
+from regard.calls.results import ClassifyResult
 from regard.cli.explanations import explain_options, explanation_lines
 from regard.cli.options import server_options
 from regard.cli.output import escape, write_line
@@ -19,7 +20,6 @@ from regard.cli.servers import open_server
 from regard.names import AttentionKind, Evidence, Pooling, Truncation
 from regard.values.encodings import (
     AnswerResult,
-    ClassifyResult,
     EncodeResult,
     FillMaskResult,
     LabelScore,
@@ -29,7 +29,7 @@ from regard.wire.enums import POOLING
 
 STDIN = "-"
 LINES_AT_ONCE = 32
-KINDS = ("encoder_self", "rollout")
+KINDS = ("encoder_self", "rollout", "channel", "spatial")
 
 
 class Printed(Protocol):

@@ -19,6 +19,7 @@ from regard.plots.animation import save_animation
 from regard.plots.caption import plot_caption
 from regard.plots.detections import plot_detections
 from regard.plots.flow import plot_attention_flow
+from regard.plots.gates import GateKind, GatePlotOptions, plot_gates
 from regard.plots.heads import plot_heads
 from regard.plots.heatmap import plot_attention_weights
 from regard.plots.result_plots import ENDINGS, PlotOptions, Style, animate_result, plot_result, save_plot
@@ -28,6 +29,8 @@ __all__ = [
     "DARK",
     "ENDINGS",
     "LIGHT",
+    "GateKind",
+    "GatePlotOptions",
     "PlotOptions",
     "Style",
     "Theme",
@@ -37,6 +40,7 @@ __all__ = [
     "plot_attention_weights",
     "plot_caption",
     "plot_detections",
+    "plot_gates",
     "plot_heads",
     "plot_result",
     "save_animation",

@@ -304,9 +304,17 @@ class _AttentionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attenti
     """Self- and cross-attention of all layers, followed back to the source's inputs (Abnar and Zuidema 2020):
     [target, source].
     """
+    ATTENTION_KIND_CHANNEL: _AttentionKind.ValueType  # 6
+    """Gates of a feature map's channels, of convolutional nets (Hu et al. 2018; Woo et al. 2018, equation 2):
+    [layers, channels].
+    """
+    ATTENTION_KIND_SPATIAL: _AttentionKind.ValueType  # 7
+    """Gates of a feature map's positions, of convolutional nets (Woo et al. 2018, equation 3): [layers, source]."""
 
 class AttentionKind(_AttentionKind, metaclass=_AttentionKindEnumTypeWrapper):
-    """A kind of attention map, and its shape. Each row, along the last axis, sums to 1 over the whole source."""
+    """A kind of attention map, and its shape. Each row, along the last axis, sums to 1 over the whole source, but for gates
+    of channels and of positions, each of which is between 0 and 1 by itself.
+    """
 
 ATTENTION_KIND_UNSPECIFIED: AttentionKind.ValueType  # 0
 """Not a kind: INVALID_ARGUMENT in a request."""
@@ -326,6 +334,12 @@ ATTENTION_KIND_ROLLOUT: AttentionKind.ValueType  # 5
 """Self- and cross-attention of all layers, followed back to the source's inputs (Abnar and Zuidema 2020):
 [target, source].
 """
+ATTENTION_KIND_CHANNEL: AttentionKind.ValueType  # 6
+"""Gates of a feature map's channels, of convolutional nets (Hu et al. 2018; Woo et al. 2018, equation 2):
+[layers, channels].
+"""
+ATTENTION_KIND_SPATIAL: AttentionKind.ValueType  # 7
+"""Gates of a feature map's positions, of convolutional nets (Woo et al. 2018, equation 3): [layers, source]."""
 Global___AttentionKind: _TypeAlias = AttentionKind  # noqa: Y015
 
 class _Granularity:
@@ -3716,8 +3730,8 @@ class AttentionMap(_message.Message):
 
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Which heads the second axis stands for, in order. Empty for a rollout, and for an alignment that averages different
-        heads in different layers (the model's `alignment_heads`).
+        """Which heads the second axis stands for, in order. Empty for a rollout, for gates of channels and of positions, and
+        for an alignment that averages different heads in different layers (the model's `alignment_heads`).
         """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -183,7 +183,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class ClassifyResult:
+class ClassifiedInput:
     """The labels of an input.
 
     Attributes:
@@ -219,7 +219,7 @@ class ClassifyResult:
         return as_json.to_json(self.message)
 
     @classmethod
-    def from_message(cls, message: pb.ClassifyResult) -> "ClassifyResult":
+    def from_message(cls, message: pb.ClassifyResult) -> Self:
         """Reads a ClassifyResult of the API."""
         return cls(
             labels=_read_labels(message.labels),

@@ -19,7 +19,8 @@ class AttentionMap:
 
     Attributes:
         kind: what it shows, which fixes its axes: [target, source] for "alignment" and "rollout",
-            [layers, heads, target, source] for "cross", [layers, heads, n, n] for self-attention.
+            [layers, heads, target, source] for "cross", [layers, heads, n, n] for self-attention,
+            [layers, channels] for "channel", [layers, source] for "spatial".
         shape: the length of each axis.
         layers, heads: the numbers of the layers and heads on the first two axes; for an alignment, those averaged.
         granularity: whether the last two axes count tokens or words.

@@ -73,6 +73,8 @@ ATTENTION_KIND: EnumTable[pb.AttentionKind.ValueType, AttentionKind] = EnumTable
         pb.ATTENTION_KIND_ENCODER_SELF: "encoder_self",
         pb.ATTENTION_KIND_DECODER_SELF: "decoder_self",
         pb.ATTENTION_KIND_ROLLOUT: "rollout",
+        pb.ATTENTION_KIND_CHANNEL: "channel",
+        pb.ATTENTION_KIND_SPATIAL: "spatial",
     },
 )
 EARLY_STOPPING: EnumTable[pb.EarlyStopping.ValueType, EarlyStopping] = EnumTable(

@@ -122,6 +122,34 @@ class EncodingArchitecture(Protocol):
         """Builds trace.onnx, where there are layers of either kind."""
 
 
+@runtime_checkable
+class GatedArchitecture(Protocol):
+    """A net without a decoder whose feature maps are gated; its trace graph outputs the gates."""
+
+    @property
+    def channel_layers(self) -> int:
+        """Layers with gates of channels."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of each of them."""
+
+    @property
+    def spatial_layers(self) -> int:
+        """Layers with gates of positions."""
+
+
+def is_traced(architecture: EncodingArchitecture) -> bool:
+    """Whether there is a trace graph: the net has layers of any kind whose attention it outputs."""
+    gated = architecture.channel_layers + architecture.spatial_layers if has_gates(architecture) else 0
+    return architecture.encoder_layers + architecture.query_layers + gated > 0
+
+
+def has_gates(architecture: object) -> TypeGuard[GatedArchitecture]:
+    """Whether the net gates its feature maps."""
+    return isinstance(architecture, GatedArchitecture)
+
+
 class SingleHeadAttention:
     """Cross-attention of one layer with one head, as recurrent decoders have it."""
 

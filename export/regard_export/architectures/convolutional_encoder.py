@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from regard_export.architectures.gates import Gates
 from regard_export.descriptions.layers import Weights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_models.nets.captioner import Block
@@ -27,6 +28,7 @@ class ConvolutionalEncoder:
     def __init__(self, graph: GraphBuilder, weights: Weights) -> None:
         self._graph = graph
         self._weights = weights
+        self._gates = Gates(graph, weights)
 
     def features(self, config: EfficientNetConfig, pixels: str) -> str:
         """EfficientNet-Lite, `nets/efficientnet.py` node by node; normalizations are folded into the convolutions."""
@@ -76,24 +78,11 @@ class ConvolutionalEncoder:
         )
         return graph.node("Clip", y, graph.constant(np.float32(0)), graph.constant(np.float32(6))) if is_clipped else y
 
-    def _linear(self, name: str, x: str) -> str:
-        weight, bias = (self._graph.constant(self._weights[f"{name}.{part}"], name) for part in ("weight", "bias"))
-        return self._graph.node("Gemm", x, weight, bias, transB=1)
-
     def _squeeze_excitation(self, name: str, features: str) -> str:
-        """A gate per channel (Hu et al. 2018, equations 2 to 4)."""
-        graph = self._graph
-        pooled = graph.node("ReduceMean", features, graph.constant(np.array([2, 3])), keepdims=0)
-        hidden = graph.node("Relu", self._linear(f"{name}.squeeze", pooled))
-        gates = graph.node("Sigmoid", self._linear(f"{name}.excite", hidden))
-        return graph.node("Mul", features, graph.node("Unsqueeze", gates, graph.constant(np.array([2, 3]))))
+        return self._gates.of_channels(features, self._gates.squeeze_excitation(name, features))
 
     def _spatial(self, name: str, features: str) -> str:
-        """A gate per position (Woo et al. 2018, equation 3)."""
-        graph, channels = self._graph, self._graph.constant(np.array([1]))
-        pooled = [graph.node(op, features, channels, keepdims=1) for op in ("ReduceMean", "ReduceMax")]
-        gates = graph.node("Sigmoid", self._conv(f"{name}.conv", graph.node("Concat", *pooled, axis=1)))
-        return graph.node("Mul", features, gates)
+        return self._gates.of_positions(features, self._gates.spatial(name, features))
 
     def _non_local(self, name: str, features: str) -> str:
         """Every position attends to every position (Wang et al. 2018, equations 1 and 3)."""

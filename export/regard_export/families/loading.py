@@ -29,7 +29,7 @@ ENCODER_CLASSES = (
     *("ForObjectDetection", "ViltForQuestionAnswering"),
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
-ENCODER_FAMILIES = ("regard-answerer", "regard-detector")  # of this project's checkpoints
+ENCODER_FAMILIES = ("regard-answerer", "regard-detector", "regard-gated-classifier")  # of this project's checkpoints
 
 DEFAULT_OPTIONS = LoadOptions()
 

@@ -24,6 +24,7 @@ from regard_export.families.regard_checkpoints import (
     captioner,
     detector,
     encoder_decoder,
+    gated_classifier,
     pointer_generator,
     recurrent,
     transformer,
@@ -57,6 +58,8 @@ def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     family = config.get("family") or config.get("model_type")
     if family == detector.FAMILY:
         return detector.load(path, load_options)
+    if family == gated_classifier.FAMILY:
+        return gated_classifier.load(path, load_options)
     if family == answerer.FAMILY:
         return answerer.load(path, load_options)
     if family in detectors.FAMILIES:

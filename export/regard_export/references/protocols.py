@@ -139,6 +139,16 @@ class QueryReference(EncoderReference, Protocol):
 
 
 @runtime_checkable
+class GatedReference(EncoderReference, Protocol):
+    """An original model whose feature maps are gated."""
+
+    def gates(self, source: Source) -> dict[str, Float32Array]:
+        """The gates of all layers by the kinds of map that the model offers: "channel", float32 [layers, channels], and
+        "spatial", float32 [layers, source].
+        """
+
+
+@runtime_checkable
 class TextEncoderReference(EncoderReference, Protocol):
     """An original model of texts without a decoder."""
 

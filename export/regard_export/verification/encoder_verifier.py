@@ -16,6 +16,7 @@ from regard_export.examples.samples import num_affordable_sources
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
 from regard_export.references.protocols import (
     EncoderReference,
+    GatedReference,
     QueryReference,
     Source,
     TextEncoderReference,
@@ -156,6 +157,10 @@ class EncoderVerifier:
             pairs = {"self-attention": (trace.encoder_self, reference.attention(source))}
             if isinstance(reference, QueryReference):
                 pairs["the queries' attention"] = trace.cross, reference.cross_attention(source)
+            if isinstance(reference, GatedReference):
+                expected_gates = reference.gates(source)
+                for name, found in (("channel", trace.channel), ("spatial", trace.spatial)):
+                    pairs[f"{name} gates"] = found, expected_gates.get(name)
             for kind, (found, expected) in pairs.items():
                 if expected is not None:
                     differences[kind] = larger(differences.get(kind, 0.0), max_difference(found, expected))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from regard_export.architectures.architecture import EncodingArchitecture
+from regard_export.architectures.architecture import EncodingArchitecture, has_gates
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.writing.manifest import FLOAT32_BYTES, exported_now, unserved
 from regard_service.bundle import AttentionLayout, Bundle, ImageSource, Manifest, Variant
@@ -57,10 +57,18 @@ def write_encoder_manifest(
 def _attention(architecture: EncodingArchitecture) -> AttentionLayout:
     """The alignment of queries is the mean of all heads of the last layer."""
     layers, heads = architecture.query_layers, architecture.query_heads if architecture.query_layers else 0
+    gates = {}
+    if has_gates(architecture):
+        gates = {
+            "channel_layers": architecture.channel_layers,
+            "channels": architecture.channels if architecture.channel_layers else 0,
+            "spatial_layers": architecture.spatial_layers,
+        }
     return AttentionLayout(
         layers=layers,
         heads=heads,
         encoder_layers=architecture.encoder_layers,
         encoder_heads=architecture.encoder_heads if architecture.encoder_layers else 0,
         alignment_heads=tuple((layers - 1, head) for head in range(heads)),
+        **gates,
     )

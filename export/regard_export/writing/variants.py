@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onnx import save_model
 
-from regard_export.architectures.architecture import Architecture, Listable, has_int8_weights, has_trace
+from regard_export.architectures.architecture import Architecture, Listable, has_int8_weights, has_trace, is_traced
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
@@ -82,7 +82,7 @@ def write_encoder_variant(
         own = PrecisionBuilders(with_weights_file(builders.encode, weights), with_weights_file(builders.step, weights))
         built = architecture.encode(builders.encode if is_half else own.encode)
         encode = _save(folder, f"{precision}/encode.onnx", to_float16(built) if is_half else built, weights)
-        if (architecture.encoder_layers or architecture.query_layers) and not is_half:
+        if is_traced(architecture) and not is_half:
             release_memory()
             trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(own), weights)
     release_memory()

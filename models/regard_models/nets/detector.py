@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from regard_models.attention.non_local import NonLocalBlock
+from regard_models.nets.convolution import Convolution, folded_weights
 
 STRIDE = 4
 """Pixels of a cell's side: the first two convolutions halve the picture twice."""
@@ -123,15 +124,18 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         first, second, width = config.widths
-        layers = [_Convolution(3, first, 2, has_norms), _Convolution(first, second, 2, has_norms)]
+        layers = [
+            Convolution(3, first, stride=2, has_norm=has_norms),
+            Convolution(first, second, stride=2, has_norm=has_norms),
+        ]
         for layer in range(config.depth):
-            layers.append(_Convolution(second if layer == 0 else width, width, 1, has_norms))
+            layers.append(Convolution(second if layer == 0 else width, width, has_norm=has_norms))
         self.layers = nn.ModuleList(layers)
         self.non_local = NonLocalBlock(width, inner_channels=config.inner_channels) if config.is_non_local else None
         if self.non_local is not None:
             # The block's own start is the identity, which gives queries, keys and values no gradient.
             self.non_local.output.reset_parameters()
-        self.mixing = _Convolution(width, width, 1, has_norms)
+        self.mixing = Convolution(width, width, has_norm=has_norms)
         self.labels = nn.Conv2d(width, len(config.labels), 1)
         self.geometry = nn.Conv2d(width, 4, 1)
         if self.labels.bias is not None:
@@ -149,32 +153,4 @@ class Detector(nn.Module):
 
     def folded_weights(self) -> dict[str, Tensor]:
         """The weights of the net without normalizations that computes what this one computes in evaluation."""
-        weights = self.state_dict()
-        for name, module in self.named_modules():
-            if isinstance(module, _Convolution) and isinstance(module.norm, nn.BatchNorm2d):
-                weight, bias = _folded(module.conv, module.norm)
-                for own in [each for each in weights if each.startswith(f"{name}.norm.")]:
-                    del weights[own]
-                weights |= {f"{name}.conv.weight": weight, f"{name}.conv.bias": bias}
-        return weights
-
-
-class _Convolution(nn.Module):
-    """A convolution of 3 x 3 pixels, a normalization, and ReLU."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int, has_norm: bool) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
-        self.norm = nn.BatchNorm2d(channels_out) if has_norm else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.norm(self.conv(x)))
-
-
-def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution that computes both."""
-    mean, variance, bias = norm.running_mean, norm.running_var, conv.bias
-    if mean is None or variance is None or bias is None:
-        raise ValueError("the normalization keeps no averages, or the convolution has no bias")
-    gain = norm.weight / torch.sqrt(variance + norm.eps)
-    return conv.weight * gain[:, None, None, None], (bias - mean) * gain + norm.bias
+        return folded_weights(self)

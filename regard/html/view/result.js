@@ -406,6 +406,7 @@ export const KINDS = /** @type {const} */ ({
   rollout: { name: "Rollout", note: "self- and cross-attention followed back to the source's inputs" },
   encoder_self: { name: "Encoder", note: "among the source's units" },
   decoder_self: { name: "Decoder", note: "from each output unit to those before it" },
+  spatial: { name: "Positions", note: "each layer's gates of the picture's regions" },
 });
 
 /**

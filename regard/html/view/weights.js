@@ -5,7 +5,7 @@
 /**
  * @typedef {object} AttentionMap
  * @property {boolean} isHere whether the browser has parsed its numbers; those of large maps follow the page's script
- * @property {string} kind "cross", "alignment", "encoder_self", "decoder_self" or "rollout"
+ * @property {string} kind "cross", "alignment", "encoder_self", "decoder_self", "rollout" or "spatial"
  * @property {number[]} layers numbers of the layers on the first axis; of an alignment, those averaged
  * @property {number[]} heads numbers of the heads on the second axis, likewise
  * @property {boolean} byWords whether the last two axes count words, not tokens

@@ -164,6 +164,9 @@ class AttentionLayout(Schema):
         alignment_method: how they were chosen, in words.
         alignment_shifted: by default a token is aligned at the step that reads it (Chen et al. 2020).
         encoder_layers, encoder_heads: sizes of the encoder's self-attention, where there is a trace graph.
+        channel_layers, channels: sizes of the gates of channels; the trace graph has one output per layer,
+            `channel_attention_0` and so on, each float [channels].
+        spatial_layers: layers of gates of positions; `spatial_attention_0` and so on, each float [source].
     """
 
     layers: Count
@@ -173,6 +176,9 @@ class AttentionLayout(Schema):
     alignment_heads: tuple[tuple[int, int], ...] = ()
     alignment_method: str = UNCHOSEN_HEADS
     alignment_shifted: bool = False
+    channel_layers: Count = 0
+    channels: Count = 0
+    spatial_layers: Count = 0
 
     @property
     def is_alignment_usable(self) -> bool:

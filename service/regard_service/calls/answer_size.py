@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from regard_service.bundle import BoxesOutput, Manifest
 from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
-from regard_service.domain.offered_maps import num_layers_and_heads
+from regard_service.domain.offered_maps import GATE_KINDS, num_layers_and_heads
 from regard_service.domain.results import Result
 from regard_service.engine.runtime.runner import source_length
 from regard_service.errors import AnswerTooLarge, Overloaded
@@ -165,6 +165,10 @@ def _answer_bytes(manifest: Manifest, options: AttentionOptions, generation: Gen
     rows = int(target * factor)
     columns = int(source * factor) if manifest.image_source is None else source  # the parts of a picture are no words
     for kind in options.kinds:
+        if kind in GATE_KINDS:
+            width = _gate_width(manifest, kind, source)
+            total += _weights_bytes(_num_planes(manifest, options, kind) * width, width, options)
+            continue
         is_of_source = kind == "encoder_self" or not manifest.attention.layers
         height, width = (columns, columns) if is_of_source else (rows, rows if kind == "decoder_self" else columns)
         num_weights = _num_planes(manifest, options, kind) * height * width
@@ -183,7 +187,9 @@ def _kept_bytes(manifest: Manifest, options: AttentionOptions, generation: Gener
         rows = layers * heads * manifest.output.queries
         own = own_layers * own_heads * shapes.source if "encoder_self" in options.kinds else 0
         return shapes.source * (rows + own) * KEPT_BYTES
-    total = 0
+    total = sum(
+        num_layers_and_heads(manifest, kind)[0] * _gate_width(manifest, kind, shapes.source) for kind in GATE_KINDS
+    )
     for source, target in shapes.parts:
         total += num_answers * layers * heads * target * source
         if needs_trace(options):
@@ -195,7 +201,13 @@ def _num_planes(manifest: Manifest, options: AttentionOptions, kind: AttentionKi
     if kind in ("alignment", "rollout"):
         return 1
     layers, heads = num_layers_and_heads(manifest, kind)
+    if kind in GATE_KINDS:
+        return len(options.layers or range(layers))
     return len(options.layers or range(layers)) * len(options.heads or range(heads))
+
+
+def _gate_width(manifest: Manifest, kind: AttentionKind, num_source: int) -> int:
+    return manifest.attention.channels if kind == "channel" else num_source
 
 
 def _weights_bytes(num_weights: int, num_columns: int, options: AttentionOptions) -> int:

@@ -18,7 +18,13 @@ from regard_service.bundle import (
 from regard_service.convert import enums
 from regard_service.domain.calls import GenerationOptions
 from regard_service.domain.models import ModelInfo
-from regard_service.domain.offered_maps import contribution_kinds, default_method, num_layers_and_heads, offered_kinds
+from regard_service.domain.offered_maps import (
+    contribution_kinds,
+    default_method,
+    has_value_norms,
+    num_layers_and_heads,
+    offered_kinds,
+)
 
 _GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
 
@@ -71,7 +77,7 @@ def _described(manifest: Manifest) -> pb.Model:
             if manifest.has_decoder
             else pb.ALIGNMENT_METHOD_UNSPECIFIED
         ),
-        value_norms=manifest.is_traced,
+        value_norms=has_value_norms(manifest),
         contribution_kinds=[enums.ATTENTION_KIND.number(kind) for kind in contribution_kinds(manifest)],
         scores_pairs=manifest.task == "translation" and manifest.scores_targets,
         has_confidence=bool(manifest.target_languages) and set(manifest.target_languages) <= manifest.confidence.keys(),

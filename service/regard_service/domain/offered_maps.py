@@ -12,6 +12,9 @@ TRACE_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollo
 ENCODER_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "rollout")
 """Kinds of models without a decoder."""
 
+GATE_KINDS: tuple[AttentionKind, ...] = ("channel", "spatial")
+"""Kinds of models whose feature maps are gated; their maps have no heads."""
+
 QUERY_KINDS: tuple[AttentionKind, ...] = ("alignment", "cross")
 """Kinds of models whose queries attend to a picture."""
 
@@ -27,10 +30,18 @@ def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
 
 
 def _offered_without_decoder(manifest: Manifest) -> tuple[AttentionKind, ...]:
+    gates = tuple(kind for kind in GATE_KINDS if num_layers_and_heads(manifest, kind)[0])
+    has_self = manifest.attention.encoder_layers > 0
     if not isinstance(manifest.output, BoxesOutput):
-        return ENCODER_KINDS
-    own: tuple[AttentionKind, ...] = ("encoder_self",) if manifest.attention.encoder_layers else ()
-    return (*(QUERY_KINDS if manifest.attention.layers else ()), *own)
+        return (*(ENCODER_KINDS if has_self else ()), *gates)
+    own: tuple[AttentionKind, ...] = ("encoder_self",) if has_self else ()
+    return (*(QUERY_KINDS if manifest.attention.layers else ()), *own, *gates)
+
+
+def has_value_norms(manifest: Manifest) -> bool:
+    """Returns whether maps can be weighted by the norms of values, which gates do not have."""
+    layout = manifest.attention
+    return manifest.is_traced and layout.layers + layout.encoder_layers > 0
 
 
 def contribution_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
@@ -52,5 +63,7 @@ def default_method(layout: AttentionLayout) -> AlignmentMethod:
 def num_layers_and_heads(manifest: Manifest, kind: AttentionKind) -> tuple[int, int]:
     """Returns the numbers of layers and of heads that a kind of map has."""
     layout = manifest.attention
+    if kind in GATE_KINDS:
+        return layout.channel_layers if kind == "channel" else layout.spatial_layers, 0
     is_encoder = kind == "encoder_self" or not layout.layers
     return (layout.encoder_layers, layout.encoder_heads) if is_encoder else (layout.layers, layout.heads)

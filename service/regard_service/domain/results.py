@@ -60,7 +60,7 @@ class AttentionMap:
 
     Attributes:
         values: float32; [layers, heads, target, source] for "cross", [target, source] for "alignment" and "rollout",
-            [layers, heads, n, n] for self-attention.
+            [layers, heads, n, n] for self-attention, [layers, channels] for "channel", [layers, source] for "spatial".
         layers, heads: the indexes along the first two axes; for an alignment, those averaged.
         granularity: whether the last two axes are tokens or words of the result.
         method: the method of an alignment; None for other kinds.

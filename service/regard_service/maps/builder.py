@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from regard.arrays import Float32Array
 from regard_service.bundle import AttentionLayout
 from regard_service.domain.calls import AlignmentMethod, AttentionKind, AttentionOptions
-from regard_service.domain.offered_maps import STEP_KINDS, default_method
+from regard_service.domain.offered_maps import GATE_KINDS, STEP_KINDS, default_method
 from regard_service.domain.results import AttentionMap
 from regard_service.engine.runtime.trace import Trace
 from regard_service.maps.contributions import as_weights, follow
@@ -76,6 +78,8 @@ class MapBuilder:
         for kind in self._options.kinds:
             if kind == "rollout":
                 yield AttentionMap(kind, encoder_rollout(trace.encoder_self))
+            elif kind in GATE_KINDS:
+                yield self._gates(kind, trace.channel if kind == "channel" else trace.spatial)
             else:
                 yield from self.of_source(trace)
 
@@ -138,6 +142,10 @@ class MapBuilder:
         layers = self._options.layers or tuple(range(values.shape[0]))
         heads = self._options.heads or tuple(range(values.shape[1]))
         return AttentionMap(kind, select(self._weighed(values, norms), layers, heads), layers, heads)
+
+    def _gates(self, kind: AttentionKind, values: Float32Array) -> AttentionMap:
+        layers = self._options.layers or tuple(range(len(values)))
+        return AttentionMap(kind, np.ascontiguousarray(values[list(layers)]), layers)
 
     def _weighed(self, values: Float32Array, norms: Float32Array | None) -> Float32Array:
         return weigh(values, norms) if self._options.weighting == "value_norm" and norms is not None else values

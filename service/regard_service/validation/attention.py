@@ -2,7 +2,12 @@
 
 from regard_service.bundle import BoxesOutput, Manifest
 from regard_service.domain.calls import AttentionOptions
-from regard_service.domain.offered_maps import contribution_kinds, num_layers_and_heads, offered_kinds
+from regard_service.domain.offered_maps import (
+    contribution_kinds,
+    has_value_norms,
+    num_layers_and_heads,
+    offered_kinds,
+)
 from regard_service.validation.violations import Violations
 
 
@@ -18,7 +23,7 @@ def check_attention(options: AttentionOptions, manifest: Manifest, violations: V
                 f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(offered) or 'none'}",
             )
     _check_indexes(options, manifest, violations)
-    if options.weighting == "value_norm" and options.kinds and not manifest.is_traced:
+    if options.weighting == "value_norm" and options.kinds and not has_value_norms(manifest):
         violations.add("attention.weighting", f"model {manifest.name!r} carries no value norms")
     if options.weighting == "contribution":
         _check_contributions(options, manifest, violations)

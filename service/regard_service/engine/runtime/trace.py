@@ -1,11 +1,15 @@
 """What a trace graph computes: all attention of one pass over a source and a finished target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from regard.arrays import Array, Float32Array
+
+
+def _no_gates() -> Float32Array:
+    return np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Trace:
         decoder_norms: float32 [layers, heads, target].
         logprobs: float32 [target], natural log, of the labels; None if there are none.
         encoder_contributions, decoder_contributions, cross_contributions: None if they were not computed.
+        channel: float32 [layers, channels], the gates of a feature map's channels, each between 0 and 1.
+        spatial: float32 [layers, source], the gates of its positions, likewise.
     """
 
     encoder_self: Float32Array
@@ -50,6 +56,8 @@ class Trace:
     encoder_contributions: Contributions | None = None
     decoder_contributions: Contributions | None = None
     cross_contributions: Contributions | None = None
+    channel: Float32Array = field(default_factory=_no_gates)
+    spatial: Float32Array = field(default_factory=_no_gates)
 
     @property
     def has_contributions(self) -> bool:
@@ -82,4 +90,6 @@ def read_trace(outputs: Mapping[str, Array]) -> Trace:
         encoder_contributions=contributions("encoder"),
         decoder_contributions=contributions("decoder"),
         cross_contributions=contributions("cross"),
+        channel=layers("channel_attention"),
+        spatial=layers("spatial_attention"),
     )

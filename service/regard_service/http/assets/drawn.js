@@ -41,13 +41,22 @@ export function drawnOf(call, found, isFromPicture = false) {
     image_grid: grid,
     // Over a picture the rows of self-attention are drawn as cross-attention is: regions have no line of words.
     source_attention: grid ? [] : maps.filter(isSelf),
-    hypotheses: [{ name: NAMES[call.task], text: rows.map(({ text }) => text).join(" "), tokens: rows.map(tokenOf), attention: [] }],
+    hypotheses: [{ name: maps.some(isOfPositions) ? "Layers" : NAMES[call.task], text: rows.map(({ text }) => text).join(" "), tokens: rows.map(tokenOf), attention: [] }],
   };
   const isOfBoxes = call.task === "detect"; // whose maps have a row for each box already
-  const shown = maps.filter((/** @type {any} */ map) => !isSelf(map) || (grid && !isOfBoxes));
+  const shown = maps.filter((/** @type {any} */ map) => !isOfChannels(map) && (!isSelf(map) || (grid && !isOfBoxes)));
   const own = isOfBoxes ? shown : shown.map((/** @type {any} */ map) => pickedOf(map, rows, isFromPicture));
   return { ...drawn, hypotheses: [{ ...drawn.hypotheses[0], attention: own }] };
 }
+
+/**
+ * Gates of channels, whose columns are no regions of the picture.
+ * @param {any} map
+ */
+export const isOfChannels = (map) => map.kind === "ATTENTION_KIND_CHANNEL";
+
+/** @param {any} map */
+const isOfPositions = (map) => map.kind === "ATTENTION_KIND_SPATIAL";
 
 /** @param {any} map */
 const isSelf = (map) => map.kind === "ATTENTION_KIND_ENCODER_SELF";
@@ -62,6 +71,8 @@ function rowsOf(call, found) {
   const units = call.words && input.source_words?.length ? input.source_words : (input.source_tokens ?? []);
   const all = units.map((/** @type {any} */ unit, /** @type {number} */ at) => ({ ...named(unit), rows: [at] }));
   const [best] = found.labels ?? [];
+  const gated = (input.attention ?? []).find(isOfPositions);
+  if (gated) return gated.layers.map((/** @type {number} */ layer, /** @type {number} */ at) => ({ text: `layer ${layer}`, rows: [at] }));
   if (call.task === "detect") return (found.detections ?? []).map(boxed);
   if (call.task === "classify" && best) return [{ text: best.label, probability: best.probability, rows: classRowsOf(input) }];
   if (call.task === "classify" && found.tokens?.length) return labelled(all, units, found.tokens);

@@ -2,10 +2,12 @@
  * What a model found in one step: labels with their probabilities, pieces in place of masks, cosines of vectors, boxes.
  */
 
+import { isOfChannels } from "./drawn.js";
 import { textsOf } from "./one_step.js";
 import { Choice, element, setAttributes } from "./view/dom.js";
 import { percent } from "./view/readout.js";
 import { legible } from "./view/result.js";
+import { decodeMap } from "./view/weights.js";
 
 /** @typedef {import("./composer.js").Call} Call */
 
@@ -50,7 +52,7 @@ export class Findings {
       "fill-mask": () => (first.masks ?? []).map(masked),
       detect: () => boxes(first, image),
       answer: () => [element("p", "found", first.answer || "No answer reaches the threshold."), labelList(first.labels)],
-      classify: () => (first.tokens?.length ? [tokenTable(call.text, first.tokens)] : [labelList(first.labels)]),
+      classify: () => (first.tokens?.length ? [tokenTable(call.text, first.tokens)] : [labelList(first.labels), ...channels(first)]),
     };
     this.#direction.show(call.task === "answer" ? DIRECTIONS : [], "question");
     this.#shown.replaceChildren(...parts[/** @type {keyof typeof parts} */ (call.task)]());
@@ -182,6 +184,26 @@ function tokenTable(text, tokens) {
   const scroll = element("div", "table-scroll", table);
   setAttributes(scroll, { tabindex: 0, role: "group", "aria-label": "Labels of tokens" });
   return scroll;
+}
+
+/**
+ * The gates of a feature map's channels as a table, a row for each layer.
+ * @param {any} result
+ */
+function channels({ input }) {
+  const message = (input?.attention ?? []).find(isOfChannels);
+  if (!message) return [];
+  const { layers, columns, values } = decodeMap(message);
+  const numbers = Array.from({ length: columns }, (_, channel) => heading("col", String(channel)));
+  const rows = layers.map((layer, at) => {
+    const gates = Array.from(values.subarray(at * columns, (at + 1) * columns), tinted);
+    return element("tr", "", heading("row", `layer ${layer}`), ...gates);
+  });
+  const head = element("tr", "", element("td"), ...numbers);
+  const caption = element("caption", "", "Gates of channels");
+  const scroll = element("div", "table-scroll", element("table", "cosines", caption, element("thead", "", head), element("tbody", "", ...rows)));
+  setAttributes(scroll, { tabindex: 0, role: "group", "aria-label": "Gates of channels" });
+  return [scroll];
 }
 
 /**

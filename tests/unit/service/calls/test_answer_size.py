@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard_service.bundle import AttentionLayout, BoxesOutput, Bundle, Manifest, zoo_folder
+from regard_service.bundle import AttentionLayout, BoxesOutput, Bundle, LabelsOutput, Manifest, zoo_folder
 from regard_service.calls.answer_size import AnswerLimits, check_answer
 from regard_service.calls.inputs import Input
 from regard_service.domain.calls import AttentionKind, AttentionOptions
@@ -68,3 +68,18 @@ def test_of_a_detector_the_rows_of_all_queries_are_kept_and_self_attention_only_
     of_queries, of_picture = 6 * 8 * 100 * 600 * 4, 6 * 8 * 600 * 600 * 4
     assert sizes[0] < of_queries < sizes[1] < 1.1 * of_queries
     assert of_picture < sizes[2] - sizes[1] < 2.2 * of_picture  # kept, and sent
+
+
+def test_gates_grow_with_channels_and_positions_not_with_their_square(manifest: Manifest) -> None:
+    output = LabelsOutput(labels=("a",))
+    layout = AttentionLayout(layers=0, heads=0, channel_layers=5, channels=2000, spatial_layers=4)
+    gated = manifest.model_copy(update={"output": output, "attention": layout, "decoder_target": None})
+
+    def size(*kinds: AttentionKind, layers: tuple[int, ...] = ()) -> int:
+        options, limits = AttentionOptions(kinds=kinds, layers=layers), AnswerLimits(10**9, 10**9)
+        return check_answer(gated, options, Generation(max_new_tokens=1), texts(1, 3000), limits)
+
+    channel, spatial, both = size("channel"), size("spatial"), size("channel", "spatial")
+    assert both - spatial == 4 * 5 * 2000  # sent
+    assert both - channel == 4 * 4 * 3000
+    assert channel - size("channel", layers=(1,)) == 4 * 4 * 2000

@@ -83,13 +83,13 @@ SLIPS: list[tuple[Any, Any, str, str]] = [
         pb.TranslateRequest,
         {"attention": {"kinds": ["aligment"]}},
         "attention.kinds[0]",
-        '"aligment" is none of cross, alignment, encoder_self, decoder_self, rollout; did you mean "alignment"?',
+        '"aligment" is none of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; did you mean "alignment"?',
     ),
     (
         pb.TranslateRequest,
         {"attention": {"kinds": [True]}},
         "attention.kinds[0]",
-        "must be one of cross, alignment, encoder_self, decoder_self, rollout; it is true",
+        "must be one of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; it is true",
     ),
     (
         pb.TranslateRequest,
