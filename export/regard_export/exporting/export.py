@@ -18,7 +18,7 @@ from regard_export.tuning.alignment_heads import AlignmentChoice, choose_alignme
 from regard_export.tuning.calibration import calibrate
 from regard_export.tuning.confidence import learn_confidence, novelty_sources
 from regard_export.tuning.learned_shortlists import learn_shortlist
-from regard_export.tuning.novelty import learn_novelty
+from regard_export.tuning.usual_sources import learn_novelty
 from regard_export.verification.check_report import CheckReport, VerificationFailed
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from regard_export.tuning.novelty import gaussian, shrunk_covariance
+from regard_export.tuning.usual_sources import gaussian, shrunk_covariance
 from regard_service.bundle import TensorSpec
 
 SPEC = TensorSpec(name="values", dtype="float32", shape=("requests", "source", 8))
