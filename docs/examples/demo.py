@@ -23,7 +23,7 @@ EVERYDAY_LIMITS = (
 )
 CAPTION_LIMITS = (
     "trained for 35 minutes on 6,000 photographs of people and dogs out of doors: whatever else a picture shows, it "
-    "writes a fluent sentence about those, and never says that it does not know"
+    "writes a fluent sentence about those; a high risk marks pictures that are unlike its photographs"
 )
 # None of these sentences is in the training data.
 EVERYDAY = {
@@ -78,6 +78,9 @@ def show_summary(console: Console, client: regard.Client, text: str, style: str)
 
 def _print(console: Console, source: str, what: str, result: regard.Result) -> None:
     console.print(f"\n[bold]{source}[/bold]\n{what}: [bold green]{result.text}[/bold green]", highlight=False)
+    if result.risk == "high":
+        reasons = "; ".join(dict.fromkeys(reason.message for reason in result.risk_reasons))
+        console.print(f"[bold yellow]risk high[/bold yellow]: {reasons}", highlight=False)
 
 
 def _print_timings(console: Console, result: regard.Result) -> None:

@@ -513,7 +513,9 @@ class _RiskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskKind.Val
     RISK_KIND_COPIED: _RiskKind.ValueType  # 5
     """The output has words of its source."""
     RISK_KIND_SOURCE_UNFAMILIAR: _RiskKind.ValueType  # 6
-    """The source is not like the texts that the model knows: its vocabulary cuts the words into many pieces."""
+    """The source is not like those that the model knows: its vocabulary cuts the words into many pieces, or the encoder's
+    output is far from that for the examples of its export.
+    """
     RISK_KIND_SOURCE_NOT_COVERED: _RiskKind.ValueType  # 7
     """Little of the output comes from the source, rather than from the words before. Only where contributions are computed:
     see `confidence` of a request.
@@ -535,7 +537,9 @@ RISK_KIND_TOO_LONG: RiskKind.ValueType  # 4
 RISK_KIND_COPIED: RiskKind.ValueType  # 5
 """The output has words of its source."""
 RISK_KIND_SOURCE_UNFAMILIAR: RiskKind.ValueType  # 6
-"""The source is not like the texts that the model knows: its vocabulary cuts the words into many pieces."""
+"""The source is not like those that the model knows: its vocabulary cuts the words into many pieces, or the encoder's
+output is far from that for the examples of its export.
+"""
 RISK_KIND_SOURCE_NOT_COVERED: RiskKind.ValueType  # 7
 """Little of the output comes from the source, rather than from the words before. Only where contributions are computed:
 see `confidence` of a request.

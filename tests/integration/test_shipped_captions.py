@@ -37,3 +37,26 @@ def test_captions_differ_by_picture_and_not_by_batch(client: regard.Client) -> N
     alone = [client.caption(photograph).text for photograph in PHOTOGRAPHS]
     assert together == alone
     assert len(set(alone)) >= 5
+
+
+@pytest.mark.parametrize("name", ["cat", "coffee", "flower", "rocket"])
+def test_pictures_unlike_its_training_have_a_high_risk(client: regard.Client, name: str) -> None:
+    """The captioner knows people and dogs; it writes fluent sentences about whatever it sees."""
+    (photograph,) = (path for path in PHOTOGRAPHS if path.stem == name)
+    result = client.caption(photograph)
+    assert result.risk == "high"
+    assert result.risk_reasons
+
+
+def test_a_page_of_text_is_no_photograph(client: regard.Client) -> None:
+    page = np.full((300, 220, 3), 255, np.uint8)
+    page[20:280:12, 15:200] = 0  # lines
+    result = client.caption(page)
+    assert result.risk == "high"
+    assert "source_unfamiliar" in {reason.kind for reason in result.risk_reasons}
+
+
+def test_the_risk_does_not_depend_on_the_batch(client: regard.Client) -> None:
+    together = [result.risk_score for result in client.caption([*PHOTOGRAPHS])]
+    alone = [client.caption(photograph).risk_score for photograph in PHOTOGRAPHS]
+    assert together == pytest.approx(alone, abs=1e-4)

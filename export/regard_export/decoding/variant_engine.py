@@ -16,7 +16,7 @@ from regard_service.bundle import Bundle, Precision, Variant
 from regard_service.confidence.sources import source_share
 from regard_service.engine.core.decode import SPARE_POSITIONS, decode
 from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.core.result import EngineHypothesis
+from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.generation import Generation
@@ -82,11 +82,18 @@ class VariantEngine:
         is_listed: bool = False,
     ) -> Iterator[EngineHypothesis]:
         """As `search`, with settings for each source; all have the same number of beams."""
+        results = self.results(sources, generations, attention=attention, is_listed=is_listed)
+        return (result.hypotheses[0] for result in results)
+
+    def results(
+        self, sources: Sequence[Source], generations: Sequence[Generation], *, attention: bool, is_listed: bool
+    ) -> Iterator[EngineResult]:
+        """As `search_each`; yields what the engine answers."""
         pairs = zip(sources, generations, strict=True)
         requests = [
             EngineRequest(as_array(source), generation, attention, is_listed=is_listed) for source, generation in pairs
         ]
-        return (result.hypotheses[0] for result in decode(self._runner, requests))
+        return iter(decode(self._runner, requests))
 
     def teacher_force(
         self, sources: Sequence[Source], targets: Sequence[Ids], *, num_poisoned_rows: int = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from regard_export.architectures.architecture import has_int8_weights
 from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.exporting.options import ExportOptions
 from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
 from regard_export.precision.precision_builders import CALIBRATED_PRECISIONS
@@ -15,15 +16,16 @@ from regard_export.precision.quantization import ActivationRange
 from regard_export.resources.memory import release_memory, return_large_allocations
 from regard_export.tuning.alignment_heads import AlignmentChoice, choose_alignment_heads, needs_alignment_heads
 from regard_export.tuning.calibration import calibrate
-from regard_export.tuning.confidence import learn_confidence
+from regard_export.tuning.confidence import learn_confidence, novelty_sources
 from regard_export.tuning.learned_shortlists import learn_shortlist
+from regard_export.tuning.usual_sources import learn_novelty
 from regard_export.verification.check_report import CheckReport, VerificationFailed
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
 from regard_export.writing.staging import staging_folder
 from regard_export.writing.text_use import text_use_of, with_outputs
-from regard_export.writing.variants import write_variant
-from regard_service.bundle import Bundle, Confidence, Precision, Variant
+from regard_export.writing.variants import write_novelty, write_variant
+from regard_service.bundle import Bundle, Confidence, Precision, TextSource, Variant
 
 
 def export(model: SourceModel, output: Path, options: ExportOptions, on_stage: StageCallback) -> Bundle:
@@ -68,6 +70,7 @@ class _Export:
         variants = self._build_variants()
         candidate = self._write_manifest(variants)
         alignment = self._choose_alignment(candidate)
+        variants, candidate = self._learn_novelty(variants, candidate)
         unwanted = {variant.precision for variant in variants} - set(self._precisions)
         confidence = self._learn_confidence(candidate)
         report = Verifier(candidate, self._model, self._options.dev, self._on_stage, comparison_only=unwanted).run()
@@ -121,9 +124,27 @@ class _Export:
         self._on_stage("choosing alignment heads")
         return choose_alignment_heads(candidate, self._options.dev)
 
+    def _learn_novelty(self, variants: list[Variant], candidate: Bundle) -> tuple[list[Variant], Bundle]:
+        """Teaches the graphs of summarizers and captioners how unlike the dev examples a source is.
+
+        A translator's doubtful outputs show in their probabilities; a summary or a caption is fluent whatever it is of.
+        """
+        if not self._options.dev or self._model.task == "translation":
+            return variants, candidate
+        self._on_stage("learning which sources are usual")
+        engine = VariantEngine(candidate, self._precisions[0])
+        learned = learn_novelty(engine, novelty_sources(candidate, self._options.dev))
+        del engine
+        release_memory()
+        if learned is None:
+            return variants, candidate
+        has_lengths = isinstance(candidate.manifest.source, TextSource)
+        written = [write_novelty(self._folder, each, learned, has_lengths=has_lengths) for each in variants]
+        return written, self._write_manifest(written)
+
     def _learn_confidence(self, candidate: Bundle) -> dict[str, Confidence]:
-        """How sure outputs are, by target language, of the precision that serves."""
-        if not self._options.dev or self._model.task != "translation":
+        """How sure outputs are, by target language or style, of the precision that serves."""
+        if not self._options.dev:
             return {}
         self._on_stage("learning which outputs to doubt")
         return learn_confidence(candidate, self._precisions[0], self._options.dev)

@@ -1,6 +1,7 @@
 """Learns from dev examples how sure outputs are: which words are right, and which outputs to doubt.
 
-Half of the examples is for fitting, the other half for the figures that the manifest states.
+Half of the examples is for fitting, the other half for the figures that the manifest states. Where the encode graph
+computes the novelty of sources, the examples from which that was learned are left out.
 """
 
 from collections import Counter
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 from regard_export.decoding.generations import default_generation
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.dev_sets import DevExample, DevSet
-from regard_export.tuning.corruptions import CORRUPTIONS, corrupted
+from regard_export.examples.input_readers import open_input_reader
+from regard_export.references.protocols import Source, as_array
+from regard_export.tuning.corruptions import CORRUPTIONS, DOCUMENT_CORRUPTIONS, corrupted
 from regard_export.tuning.logistic import auroc, fit_logistic
-from regard_service.bundle import Bundle, Confidence, Feature, Precision, RiskModel, WordCalibration
+from regard_export.tuning.picture_corruptions import PICTURE_CORRUPTIONS, corrupted_pictures
+from regard_service.bundle import NOVELTY, Bundle, Confidence, Feature, Precision, RiskModel, WordCalibration
 from regard_service.confidence.features import features, length_of, score_of
 from regard_service.confidence.words import scored_words
+from regard_service.domain.results import Token
 from regard_service.text.given import TargetReader
-from regard_service.text.reading import SourceReader, SourceText
 from regard_service.text.words import group_words
 from regard_service.text.writing import TargetText, TargetWriter
 
@@ -33,80 +37,113 @@ Floats = NDArray[np.float64]
 
 
 def learn_confidence(bundle: Bundle, precision: Precision, dev: DevSet) -> dict[str, Confidence]:
-    """Returns what is learned for each target language with enough examples; only translators have any."""
-    if bundle.manifest.task != "translation":
-        return {}
+    """Returns what is learned for each target language or style with enough examples."""
     learner = _Learner(bundle, precision)
-    chosen = {key: _spread(examples) for key, examples in dev.items()}
+    has_novelty = any(spec.name == NOVELTY for spec in bundle.manifest.memory)
+    part = slice(1, None, 2) if has_novelty else slice(None)
+    chosen = {key: _spread(examples, part) for key, examples in dev.items()}
     return {key: learner.learn(key, each) for key, each in chosen.items() if len(each) >= MIN_EXAMPLES}
+
+
+def novelty_sources(bundle: Bundle, dev: DevSet) -> Iterator[Source]:
+    """Yields the sources from which the novelty is learned, as the encoder reads them."""
+    reader = open_input_reader(bundle)
+    for key, examples in dev.items():
+        for each in _spread(examples, slice(0, None, 2)):
+            yield reader.read(each.source, key)
 
 
 @dataclass(frozen=True)
 class _Made:
-    """An output with its source. Attributes: uncovered: the share that comes from the prefix; None if unknown."""
+    """An output with its source.
 
-    source: SourceText
+    Attributes:
+        source: its tokens; a picture has none.
+        uncovered: the share that comes from the prefix; None if unknown.
+        novelty: of the source; None if the model does not compute it.
+    """
+
+    source: Sequence[Token]
     target: TargetText
     uncovered: float | None = None
+    novelty: float | None = None
+
+    def features(self, usual_length: float) -> dict[Feature, float]:
+        return features(self.source, self.target.tokens, usual_length, self.novelty)
 
 
 class _Learner:
     def __init__(self, bundle: Bundle, precision: Precision) -> None:
         self._manifest = bundle.manifest
         self._engine = VariantEngine(bundle, precision)
-        self._reader, self._writer = SourceReader(bundle), TargetWriter(bundle)
+        self._reader, self._writer = open_input_reader(bundle), TargetWriter(bundle)
         self._given = TargetReader(bundle, self._writer) if bundle.manifest.scores_targets else None
 
     def learn(self, key: str, examples: Sequence[DevExample]) -> Confidence:
-        clean = self._outputs(key, [str(each.source) for each in examples], has_shares=True)
-        doubtful = [made for kind in CORRUPTIONS for made in self._outputs(key, corrupted(kind, examples))]
+        clean = self._outputs(key, [each.source for each in examples], has_shares=True)
+        doubtful = [made for sources in self._corrupted(examples) for made in self._outputs(key, sources)]
         outputs = _risk_model(clean, doubtful)
         words = _calibration(clean, [each.references for each in examples])
         if self._given is None:
             return Confidence(words=words, outputs=outputs)
-        pairs = self._pairs(key, [str(each.source) for each in examples], examples)
-        wrong = [made for kind in CORRUPTIONS for made in self._pairs(key, corrupted(kind, examples), examples)]
-        wrong += self._pairs(key, [str(each.source) for each in examples], [*examples[1:], *examples[:1]])
+        pairs = self._pairs(key, [each.source for each in examples], examples)
+        wrong = [made for sources in self._corrupted(examples) for made in self._pairs(key, sources, examples)]
+        wrong += self._pairs(key, [each.source for each in examples], [*examples[1:], *examples[:1]])
         return Confidence(words=words, outputs=outputs, pairs=_risk_model(pairs, wrong))
 
-    def _outputs(self, key: str, sources: Sequence[str], *, has_shares: bool = False) -> list[_Made]:
+    def _corrupted(self, examples: Sequence[DevExample]) -> Iterator[Sequence[str | bytes]]:
+        """Yields corrupted sources for the examples, by each kind of corruption."""
+        files = [each.source for each in examples if isinstance(each.source, bytes)][::2]  # each costs a search
+        if files:
+            yield from (corrupted_pictures(kind, files) for kind in PICTURE_CORRUPTIONS)
+            return
+        kinds = CORRUPTIONS if self._manifest.task == "translation" else DOCUMENT_CORRUPTIONS
+        yield from (corrupted(kind, examples) for kind in kinds)
+
+    def _outputs(self, key: str, sources: Sequence[str | bytes], *, has_shares: bool = False) -> list[_Made]:
         """The model's outputs, as it serves them by default."""
-        manifest, language = self._manifest, next(iter(self._manifest.source_languages), "")
-        read = [self._reader.read(s, field="", key=key, truncation="truncate", language=language) for s in sources]
+        manifest = self._manifest
+        texts = [self._reader.source_text(source, key) for source in sources]
+        read = [
+            as_array(self._reader.read(source, key)) if text is None else text.array
+            for source, text in zip(sources, texts, strict=True)
+        ]
         generation = default_generation(manifest, manifest.max_target_tokens)
         generation = replace(generation, forced_first_id=manifest.target.forced_first_id(key))
-        decoded = self._engine.search(
-            [each.array for each in read], generation, attention=False, is_listed=self._engine.has_shortlist
+        decoded = self._engine.results(
+            read, [generation] * len(read), attention=False, is_listed=self._engine.has_shortlist
         )
         made = []
-        for source, output in zip(read, decoded, strict=True):
-            written = self._writer.write(output.tokens, output.logprobs, source)
-            share = self._engine.source_share(source.array, output.tokens) if has_shares else None
-            made.append(_Made(source, written, None if share is None else 1 - share))
+        for array, text, result in zip(read, texts, decoded, strict=True):
+            output = result.hypotheses[0]
+            written = self._writer.write(output.tokens, output.logprobs, text)
+            share = self._engine.source_share(array, output.tokens) if has_shares else None
+            uncovered = None if share is None else 1 - share
+            made.append(_Made(() if text is None else text.tokens, written, uncovered, result.novelty))
         return made
 
-    def _pairs(self, key: str, sources: Sequence[str], examples: Sequence[DevExample]) -> list[_Made]:
-        """The references of some examples, scored for these sources."""
-        language, made = next(iter(self._manifest.source_languages), ""), []
+    def _pairs(self, key: str, sources: Sequence[str | bytes], examples: Sequence[DevExample]) -> list[_Made]:
+        """The references of some examples, scored for these texts."""
+        made = []
         for source, example in zip(sources, examples, strict=True):
-            read = self._reader.read(source, field="", key=key, truncation="truncate", language=language)
+            text = self._reader.source_text(source, key)
             given = self._given.read(example.references[0], field="", key=key) if self._given else None
-            if given is not None:
-                written = given.with_logprobs(self._engine.score(read.array, given.ids, given.num_forced))
-                made.append(_Made(read, written))
+            if text is not None and given is not None:
+                written = given.with_logprobs(self._engine.score(text.array, given.ids, given.num_forced))
+                made.append(_Made(text.tokens, written))
         return made
 
 
-def _spread(examples: Sequence[DevExample]) -> list[DevExample]:
-    """Examples from all of the set, that have something to read."""
-    readable = [each for each in examples if isinstance(each.source, str) and each.source.split()]
+def _spread(examples: Sequence[DevExample], part: slice) -> list[DevExample]:
+    """Examples from a part of the set, that have something to read."""
+    readable = [each for each in examples if isinstance(each.source, bytes) or each.source.split()][part]
     step = max(1, len(readable) // MAX_EXAMPLES)
     return readable[::step][:MAX_EXAMPLES]
 
 
 def _risk_model(clean: Sequence[_Made], doubtful: Sequence[_Made]) -> RiskModel:
-    usual = float(np.median([length_of(each.source.tokens, each.target.tokens) for each in clean]))
-    good, bad = ([features(m.source.tokens, m.target.tokens, usual) for m in each] for each in (clean, doubtful))
+    usual = float(np.median([length_of(each.source, each.target.tokens) for each in clean]))
+    good, bad = ([made.features(usual) for made in each] for each in (clean, doubtful))
     names = list(good[0])
     fit, kept = slice(0, None, 2), slice(1, None, 2)
     weights, intercept = fit_logistic(_table(good[fit], names), _table(bad[fit], names))
@@ -156,8 +193,10 @@ def _calibration(made: Sequence[_Made], references: Sequence[Sequence[str]]) -> 
 
 
 def _judged(made: _Made, references: Sequence[str]) -> Iterator[tuple[float, float]]:
-    """Yields each word's log-probability, and 1 if the reference has the word, as often as the output, else 0."""
-    left = Counter(word for reference in references[:1] for word in _words_of(reference))
+    """Yields each word's log-probability, and 1 if a reference has the word, as often as the output, else 0."""
+    left: Counter[str] = Counter()
+    for reference in references:
+        left |= Counter(_words_of(reference))
     for word in scored_words(made.target.text, made.target.tokens):
         spelled = made.target.text[slice(*word.span)].casefold()
         is_right = left[spelled] > 0

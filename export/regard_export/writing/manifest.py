@@ -13,7 +13,16 @@ from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.tuning.alignment_heads import AlignmentChoice
 from regard_export.writing.text_use import TextUse
-from regard_service.bundle import AttentionLayout, Bundle, Confidence, Manifest, Provenance, Variant
+from regard_service.bundle import (
+    NOVELTY,
+    AttentionLayout,
+    Bundle,
+    Confidence,
+    Manifest,
+    Provenance,
+    TensorSpec,
+    Variant,
+)
 
 FLOAT32_BYTES = 4
 SHORTLIST_FILE = "shortlist.bin"
@@ -103,7 +112,7 @@ def _manifest(
         num_parameters=model.architecture.nbytes // FLOAT32_BYTES,
         generation=model.generation,
         attention=_attention(model, alignment),
-        memory=model.architecture.memory,
+        memory=(*model.architecture.memory, *_novelty(variants)),
         state=model.architecture.state,
         shortlist=SHORTLIST_FILE if model.shortlist else None,
         variants=tuple(variants),
@@ -112,6 +121,12 @@ def _manifest(
         verification=dict(verification),
         files={},
     )
+
+
+def _novelty(variants: Sequence[Variant]) -> tuple[TensorSpec, ...]:
+    """The memory that says how unlike the examples a source is, if the graphs have it."""
+    every = [[spec for spec in variant.encode.outputs if spec.name == NOVELTY] for variant in variants]
+    return tuple(every[0]) if all(every) else ()
 
 
 def exported_now(provenance: Provenance) -> Provenance:

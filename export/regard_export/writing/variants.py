@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from onnx import save_model
+from onnx import load_model, save_model
 
 from regard_export.architectures.architecture import Architecture, Listable, has_int8_weights, has_trace, is_traced
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
-from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.onnx_graph.contract import SOURCE_LENGTHS, BuiltGraph
+from regard_export.onnx_graph.novelty import NOVELTY_SPEC, NoveltyModel, add_novelty
 from regard_export.onnx_graph.weights_file import WeightsFile
 from regard_export.precision.float16 import to_float16
 from regard_export.precision.layer_builders import PrecisionBuilders
@@ -93,6 +94,22 @@ def write_encoder_variant(
         trace=trace,
         narrow_weights=precision in ("int8", "int4"),
     )
+
+
+def write_novelty(folder: Path, variant: Variant, learned: NoveltyModel, *, has_lengths: bool) -> Variant:
+    """Adds the output `novelty` to a written variant's encode graph.
+
+    Args:
+        has_lengths: whether the graph's sources differ in length.
+    """
+    spec = variant.encode
+    model = load_model(folder / spec.file, load_external_data=False)
+    add_novelty(model, learned, has_lengths=has_lengths)
+    save_model(model, folder / spec.file)
+    is_new = has_lengths and SOURCE_LENGTHS not in spec.inputs
+    inputs = (*spec.inputs, SOURCE_LENGTHS) if is_new else spec.inputs
+    encode = spec.model_copy(update={"inputs": inputs, "outputs": (*spec.outputs, NOVELTY_SPEC)})
+    return variant.model_copy(update={"encode": encode})
 
 
 def _builders(

@@ -23,7 +23,7 @@
 
 from regard_service.bundle.confidence import Confidence, Feature, RiskModel, WordCalibration
 from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, read_manifest, sha256
-from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
+from regard_service.bundle.graphs import NOVELTY, GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import (
     DEFAULT_LENGTH_RATIOS,
     LengthRatios,
@@ -79,6 +79,7 @@ __all__ = [
     "MANIFEST",
     "MAX_SHORTLIST_BYTES",
     "NAME",
+    "NOVELTY",
     "POOLED",
     "PROVIDER_NAMES",
     "SHORTLIST_MAGIC",

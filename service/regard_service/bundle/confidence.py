@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from regard_service.bundle.schema import Count, Schema
 
-Feature = Literal["surprise", "worst", "short", "long", "repeated", "copied", "pieces", "uncovered"]
+Feature = Literal["surprise", "worst", "short", "long", "repeated", "copied", "pieces", "novelty", "uncovered"]
 
 
 class WordCalibration(Schema):

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from regard_service.bundle.schema import Dtype, Precision, Provider, Schema
 
+# A memory tensor that no step reads: how unlike the export's examples a source is.
+NOVELTY = "novelty"
+
 
 class TensorSpec(Schema):
     """A graph's input or output.

@@ -282,9 +282,9 @@ def is_slow_to_build(read: Input, num_bytes: int) -> bool:
 
 
 def _built(plan: CallPlan, builder: ResultBuilder | PassageBuilder, results: Sequence[EngineResult]) -> Result:
-    """Builds a result, with its risk. Outputs that no model of language writes, and pictures' captions, have none."""
+    """Builds a result, with its risk. Summaries and captions have one where the export learned it."""
     result, confidence = builder.result(results), plan.confidence
-    if not isinstance(plan.call, TranslateCall):
+    if not isinstance(plan.call, TranslateCall) and confidence is None:
         return result
     result = assessed(result, confidence)
     return with_word_confidences(result, confidence) if plan.has_confidence and confidence is not None else result

@@ -109,7 +109,7 @@ class PassageBuilder:
             model=self._model.name,
             version=self._model.manifest.version,
             maps=maps,
-            segments=self._segments(firsts, places, sources),
+            segments=self._segments(firsts, places, sources, [result.novelty for result in results]),
             warnings=self._warnings(firsts, best),
         )
 
@@ -313,24 +313,30 @@ class PassageBuilder:
     # Segments and warnings.
 
     def _segments(
-        self, parts: Sequence[Hypothesis], targets: Sequence[Span], sources: Sequence[Span]
+        self,
+        parts: Sequence[Hypothesis],
+        targets: Sequence[Span],
+        sources: Sequence[Span],
+        novelties: Sequence[float | None],
     ) -> tuple[Segment, ...]:
         """Returns the places of all segments.
 
         Args:
             parts: the best hypothesis of each translated segment.
             targets, sources: of all segments in the whole target and source.
+            novelties: of each translated segment's source.
         """
-        remaining = iter(parts)
+        remaining = zip(parts, novelties, strict=True)
         segments: list[Segment] = []
         num_source = num_target = number = 0
         for each, source, target in zip(self._passage.segments, sources, targets, strict=True):
-            own, made = Span(num_source, num_source), Span(num_target, num_target)
+            own, made, novelty = Span(num_source, num_source), Span(num_target, num_target), None
             if isinstance(each, ModelSegment):
                 number += 1
+                part, novelty = next(remaining)
                 own = Span(num_source, self._num_source_tokens[number])
-                made = Span(num_target, num_target + len(next(remaining).tokens))
-            segments.append(Segment(source, target, own, made, isinstance(each, CopiedSegment)))
+                made = Span(num_target, num_target + len(part.tokens))
+            segments.append(Segment(source, target, own, made, isinstance(each, CopiedSegment), novelty))
             num_source, num_target = own.end, made.end
         return tuple(segments)
 

@@ -94,6 +94,7 @@ class ResultBuilder:
             num_parts=len(results),
             maps=self.source_maps(best[0]),
             warnings=tuple(self._warnings(hypotheses[0].text, best[0])) if self._is_checked else (),
+            novelty=max((each.novelty for each in results if each.novelty is not None), default=None),
         )
 
     def _warnings(self, target: str, decoded: Sequence[EngineHypothesis]) -> Iterator[OutputWarning]:

@@ -17,6 +17,7 @@ _KINDS: Mapping[Feature, RiskKind] = {
     "repeated": "looping",
     "copied": "copied",
     "pieces": "source_unfamiliar",
+    "novelty": "source_unfamiliar",
     "uncovered": "source_not_covered",
 }
 _MESSAGES: Mapping[RiskKind, str] = {
@@ -25,7 +26,7 @@ _MESSAGES: Mapping[RiskKind, str] = {
     "too_long": "the output is longer than usual for its source",
     "looping": "the output repeats itself",
     "copied": "the output has words of its source",
-    "source_unfamiliar": "the source is not like the texts that the model knows",
+    "source_unfamiliar": "the source is not like those that the model knows",
     "source_not_covered": "little of the output comes from the source",
 }
 # Warnings that make the risk high, whether or not the model's bundle has thresholds.
@@ -83,7 +84,8 @@ def _segments(result: Result) -> Iterator[tuple[int | None, Segment]]:
     if not result.segments:
         tokens = result.hypotheses[0].tokens
         whole = Span(0, 0)
-        yield None, Segment(whole, whole, Span(0, len(result.source.tokens)), Span(0, len(tokens)))
+        read, made = Span(0, len(result.source.tokens)), Span(0, len(tokens))
+        yield None, Segment(whole, whole, read, made, novelty=result.novelty)
     for number, segment in enumerate(result.segments):
         if not segment.is_copied:
             yield number, segment
@@ -93,7 +95,8 @@ def _assess(result: Result, segment: Segment, model: RiskModel) -> tuple[float, 
     """Returns a segment's risk score, and the reasons if its risk is high."""
     hypothesis = result.hypotheses[0]
     made = hypothesis.tokens[slice(*segment.target_tokens)]
-    found = features(result.source.tokens[slice(*segment.source_tokens)], made, model.usual_length)
+    read = result.source.tokens[slice(*segment.source_tokens)]
+    found = features(read, made, model.usual_length, segment.novelty)
     score = score_of(found, model.weights, model.intercept)
     shares = hypothesis.source_share[slice(*segment.target_tokens)]
     if shares:

@@ -16,12 +16,15 @@ def length_of(source: Sequence[Token], target: Sequence[Token]) -> float:
     return _length(_num_own(source), _num_own(target))
 
 
-def features(source: Sequence[Token], target: Sequence[Token], usual_length: float) -> dict[Feature, float]:
+def features(
+    source: Sequence[Token], target: Sequence[Token], usual_length: float, novelty: float | None = None
+) -> dict[Feature, float]:
     """Returns the features of an output.
 
     Args:
         target: with log-probabilities, the end token included.
         usual_length: `length_of` most outputs.
+        novelty: of the source; None if the model does not compute it.
 
     Returns:
         surprise: minus the mean log-probability of the target's tokens.
@@ -30,6 +33,7 @@ def features(source: Sequence[Token], target: Sequence[Token], usual_length: flo
         repeated: the share of tokens that occurred before.
         copied: the share of the target's pieces that are the source's.
         pieces: tokens of the source per word: text that the vocabulary does not know is cut into many.
+        novelty: only of models that compute it.
     """
     logprobs = [token.logprob for token in target] or [0.0]
     if min(logprobs) < MIN_LOGPROB:
@@ -39,7 +43,7 @@ def features(source: Sequence[Token], target: Sequence[Token], usual_length: flo
     long_pieces = [piece for piece in pieces if len(piece.strip(_WORD_START)) >= _MIN_COPY_CHARACTERS]
     num_source = _num_own(source)
     distance = _length(num_source, len(pieces)) - usual_length
-    return {
+    found: dict[Feature, float] = {
         "surprise": -sum(logprobs) / len(logprobs),
         "worst": -min(logprobs),
         "short": max(0.0, -distance),
@@ -48,6 +52,9 @@ def features(source: Sequence[Token], target: Sequence[Token], usual_length: flo
         "copied": len([piece for piece in long_pieces if piece in read]) / max(1, len(long_pieces)),
         "pieces": num_source / max(1, _num_words(source)),
     }
+    if novelty is not None:
+        found["novelty"] = novelty
+    return found
 
 
 def score_of(found: Mapping[Feature, float], weights: Mapping[Feature, float], intercept: float) -> float:

@@ -178,6 +178,7 @@ class Segment(NamedTuple):
     Attributes:
         source, target: its places in the source and in the best hypothesis' text.
         source_tokens, target_tokens: ranges of tokens; empty for a copied segment.
+        novelty: how unlike the export's examples its source is; None if the model does not compute it.
     """
 
     source: Span
@@ -185,6 +186,7 @@ class Segment(NamedTuple):
     source_tokens: Span
     target_tokens: Span
     is_copied: bool = False
+    novelty: float | None = None
 
 
 class OutputWarning(NamedTuple):
@@ -210,6 +212,8 @@ class Result:
     Attributes:
         risk: of the best hypothesis; None where nobody learned what is usual.
         risk_score: the highest of its segments', in [0, 1]; 0 where `risk` was not learned.
+        novelty: of an input without segments: how unlike the export's examples it is; None if the model does not
+            compute it.
         detected_language, language_confidence: of a text whose language nobody named; "" and 0 if it is unknown.
     """
 
@@ -227,6 +231,7 @@ class Result:
     risk: Risk | None = None
     risk_score: float = 0.0
     risk_reasons: tuple[RiskReason, ...] = ()
+    novelty: float | None = None
 
     def all_maps(self) -> Iterator[AttentionMap]:
         """Yields the maps of the source and of every hypothesis."""

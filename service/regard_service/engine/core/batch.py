@@ -225,6 +225,7 @@ class RunningBatch(Rows):
             queue_s=request.admitted - request.submitted,
             encode_s=request.encode_s,
             decode_s=request.ended - request.admitted - request.encode_s,
+            novelty=self._slots.novelty(row),
         )
 
     def _followed(self, row: int, request: RequestState, path: Int64Array, first: int = 0) -> Float32Array | None:

@@ -51,6 +51,7 @@ class EngineResult:
     Attributes:
         outputs: of a model without a decoder, the request's part of the encode graph's outputs, by name; then there are
             no hypotheses.
+        novelty: how unlike the export's examples the source is; None if the model does not compute it.
     """
 
     hypotheses: tuple[EngineHypothesis, ...]
@@ -58,6 +59,7 @@ class EngineResult:
     encode_s: float
     decode_s: float
     outputs: Mapping[str, Array] = field(default_factory=dict)
+    novelty: float | None = None
 
 
 @dataclass(frozen=True)

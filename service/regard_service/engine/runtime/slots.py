@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from regard.arrays import Array, Int32Array, Int64Array
-from regard_service.bundle import Manifest, TensorSpec
+from regard_service.bundle import NOVELTY, Manifest, TensorSpec
 from regard_service.engine.runtime.word_list import WordList
 
 
@@ -109,6 +109,11 @@ class Slots:
     def state_bytes(self) -> int:
         """Size of the buffers in `state` and `next_state`."""
         return sum(buffer.nbytes for buffer in (*self.state.values(), *self.next_state.values()))
+
+    def novelty(self, row: int) -> float | None:
+        """How unlike the export's examples a row's source is; None if the model does not compute it."""
+        buffer = self.memory.get(NOVELTY)
+        return None if buffer is None else float(buffer[np.array([row])][0])
 
     def write(
         self, rows: Sequence[int], memory: Mapping[str, Array], source_lengths: Sequence[int], start_id: int

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regard_export.examples.dev_sets import DevExample
 from regard_export.tuning.confidence import _calibration_error, _isotonic
-from regard_export.tuning.corruptions import CORRUPTIONS, corrupted
+from regard_export.tuning.corruptions import CORRUPTIONS, DOCUMENT_CORRUPTIONS, corrupted
 from regard_export.tuning.logistic import auroc, fit_logistic
 
 EXAMPLES = [DevExample(f"the {word} dog sees a cat", (f"der {word} Hund",)) for word in ("old", "new", "red")]
@@ -51,7 +51,7 @@ def test_the_calibration_error_is_the_distance_from_what_is_found() -> None:
     assert _calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("kind", CORRUPTIONS)
+@pytest.mark.parametrize("kind", {**CORRUPTIONS, **DOCUMENT_CORRUPTIONS})
 def test_corruptions_change_sources_and_are_repeatable(kind: str) -> None:
     found = corrupted(kind, EXAMPLES)
     assert found == corrupted(kind, EXAMPLES)

@@ -84,3 +84,24 @@ def test_words_have_the_calibrated_probability_of_their_tokens() -> None:
     rated = with_word_confidences(_result(-1.0, 0.0, -9.0), CONFIDENCE)
     probabilities = [word.probability for word in rated.hypotheses[0].word_confidences]
     assert probabilities == pytest.approx([0.5, 0.8, 0.2])
+
+
+def test_an_unfamiliar_source_has_a_high_risk() -> None:
+    risk = RISK.model_copy(
+        update={"weights": {"surprise": 0.0, "novelty": 4.0}, "limits": {"surprise": 9.0, "novelty": 0.5}}
+    )
+    confidence = Confidence(words=WORDS, outputs=risk)
+    assert assessed(_result(-0.5, novelty=0.0), confidence).risk == "low"
+    found = assessed(_result(-0.5, novelty=2.0), confidence)
+    assert found.risk == "high"
+    assert [reason.kind for reason in found.risk_reasons] == ["source_unfamiliar"]
+
+
+def test_a_segment_has_its_own_novelty() -> None:
+    risk = RISK.model_copy(update={"weights": {"novelty": 4.0}, "limits": {"novelty": 0.5}})
+    spans = [Span(0, 1), Span(1, 2)]
+    segments = tuple(
+        Segment(span, span, span, span, novelty=novelty) for span, novelty in zip(spans, (0.0, 2.0), strict=True)
+    )
+    found = assessed(_result(-0.5, -0.5, segments=segments), Confidence(words=WORDS, outputs=risk))
+    assert [reason.segment for reason in found.risk_reasons] == [1]
