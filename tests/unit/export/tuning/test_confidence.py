@@ -51,7 +51,7 @@ def test_the_calibration_error_is_the_distance_from_what_is_found() -> None:
     assert _calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("kind", {**CORRUPTIONS, **DOCUMENT_CORRUPTIONS})
+@pytest.mark.parametrize("kind", sorted(set(CORRUPTIONS) | set(DOCUMENT_CORRUPTIONS)))
 def test_corruptions_change_sources_and_are_repeatable(kind: str) -> None:
     found = corrupted(kind, EXAMPLES)
     assert found == corrupted(kind, EXAMPLES)
