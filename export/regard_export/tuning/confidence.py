@@ -22,8 +22,8 @@ from regard_export.tuning.picture_corruptions import PICTURE_CORRUPTIONS, corrup
 from regard_service.bundle import NOVELTY, Bundle, Confidence, Feature, Precision, RiskModel, WordCalibration
 from regard_service.confidence.features import features, length_of, score_of
 from regard_service.confidence.words import scored_words
-from regard_service.domain.results import Token
 from regard_service.text.given import TargetReader
+from regard_service.text.reading import SourceText
 from regard_service.text.words import group_words
 from regard_service.text.writing import TargetText, TargetWriter
 
@@ -58,18 +58,25 @@ class _Made:
     """An output with its source.
 
     Attributes:
-        source: its tokens; a picture has none.
+        source: None of a picture.
         uncovered: the share that comes from the prefix; None if unknown.
         novelty: of the source; None if the model does not compute it.
     """
 
-    source: Sequence[Token]
+    source: SourceText | None
     target: TargetText
     uncovered: float | None = None
     novelty: float | None = None
 
+    @property
+    def length(self) -> float:
+        """As `length_of`."""
+        return length_of(() if self.source is None else self.source.tokens, self.target.tokens)
+
     def features(self, usual_length: float) -> dict[Feature, float]:
-        return features(self.source, self.target.tokens, usual_length, self.novelty)
+        """As `features`."""
+        read = () if self.source is None else self.source.tokens
+        return features(read, self.target.tokens, usual_length, self.novelty)
 
 
 class _Learner:
@@ -119,7 +126,7 @@ class _Learner:
             written = self._writer.write(output.tokens, output.logprobs, text)
             share = self._engine.source_share(array, output.tokens) if has_shares else None
             uncovered = None if share is None else 1 - share
-            made.append(_Made(() if text is None else text.tokens, written, uncovered, result.novelty))
+            made.append(_Made(text, written, uncovered, result.novelty))
         return made
 
     def _pairs(self, key: str, sources: Sequence[str | bytes], examples: Sequence[DevExample]) -> list[_Made]:
@@ -130,7 +137,7 @@ class _Learner:
             given = self._given.read(example.references[0], field="", key=key) if self._given else None
             if text is not None and given is not None:
                 written = given.with_logprobs(self._engine.score(text.array, given.ids, given.num_forced))
-                made.append(_Made(text.tokens, written))
+                made.append(_Made(text, written))
         return made
 
 
@@ -142,7 +149,7 @@ def _spread(examples: Sequence[DevExample], part: slice) -> list[DevExample]:
 
 
 def _risk_model(clean: Sequence[_Made], doubtful: Sequence[_Made]) -> RiskModel:
-    usual = float(np.median([length_of(each.source, each.target.tokens) for each in clean]))
+    usual = float(np.median([made.length for made in clean]))
     good, bad = ([made.features(usual) for made in each] for each in (clean, doubtful))
     names = list(good[0])
     fit, kept = slice(0, None, 2), slice(1, None, 2)
