@@ -1,11 +1,13 @@
 """The shipped captioner over a real port: a sentence for every shipped photograph, and a map on its grid."""
 
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
 import regard
+from regard_service.app.server import Server
 
 PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "docs" / "examples" / "photos").glob("*.jpg"))
 
@@ -60,3 +62,12 @@ def test_the_risk_does_not_depend_on_the_batch(client: regard.Client) -> None:
     together = [result.risk_score for result in client.caption([*PHOTOGRAPHS])]
     alone = [client.caption(photograph).risk_score for photograph in PHOTOGRAPHS]
     assert together == pytest.approx(alone, abs=1e-4)
+
+
+def test_the_metric_counts_captions_by_their_risk(client: regard.Client, shipped_server: Server) -> None:
+    (rocket,) = (path for path in PHOTOGRAPHS if path.stem == "rocket")
+    client.caption(rocket)
+    with urlopen(f"http://127.0.0.1:{shipped_server.http_port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    (counted,) = (line for line in lines if line.startswith('regard_outputs_total{model="flickr8k",risk="high"}'))
+    assert float(counted.split()[-1]) >= 1

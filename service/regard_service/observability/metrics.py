@@ -145,7 +145,7 @@ class OutputMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         outputs = Counter(
             "regard_outputs",
-            "Translations answered, by the risk of the best hypothesis: low, high or unknown.",
+            "Translations, summaries and captions, by the risk of the best hypothesis: low, high or unknown.",
             ("model", "risk"),
             registry=registry,
         )

@@ -28,7 +28,7 @@ from regard_service.convert.one_step import (
 from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
-from regard_service.domain.calls import Call, TranslateCall
+from regard_service.domain.calls import Call
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentStarted
 from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.outputs import EncodeResult, OneStepResult
@@ -254,8 +254,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
             num_source_tokens=sum(len(result.source.tokens) for result in results),
             num_target_tokens=sum(len(result.hypotheses[0].tokens) for result in results),
         )
-        if isinstance(call, TranslateCall):
-            self._outputs.count(results)
+        self._outputs.count(results)
         if call.attention.kinds:
             for result in results:
                 self._sent_maps.count(result.model, result.all_maps(), call.attention)
