@@ -8,6 +8,7 @@ import pytest
 import regard
 from regard import AttentionMap, Finished, Result, TokenMade
 from regard.names import AttentionKind
+from regard.v1 import regard_pb2 as pb
 
 TEXT = "The old man reads a newspaper in the library."
 TRACED: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")
@@ -22,13 +23,20 @@ def result(client: regard.Client) -> Result:
     return client.translate(TEXT, to="de", attention=("cross", "alignment", *TRACED), num_beams=3)
 
 
-def test_every_kind_has_its_shape_and_its_rows_sum_to_1(result: Result) -> None:
+@pytest.fixture(scope="module")
+def num_heads(client: regard.Client) -> int:
+    """Heads of a layer of the decoder."""
+    kinds = client.model("everyday").message.attention_kinds
+    return next(each.num_heads for each in kinds if each.kind == pb.ATTENTION_KIND_DECODER_SELF)
+
+
+def test_every_kind_has_its_shape_and_its_rows_sum_to_1(result: Result, num_heads: int) -> None:
     target, source = len(result.hypotheses[0].tokens), len(result.source_tokens)
     shapes = {
-        "cross": (2, 5, target, source),
+        "cross": (2, num_heads, target, source),
         "alignment": (target, source),
         "encoder_self": (4, 4, source, source),
-        "decoder_self": (2, 5, target, target),
+        "decoder_self": (2, num_heads, target, target),
         "rollout": (target, source),
     }
     found = _found(result)
@@ -48,11 +56,11 @@ def test_layers_and_heads_can_be_chosen(client: regard.Client, result: Result) -
     np.testing.assert_allclose(_found(chosen)["encoder_self"].values, every[3:, [2, 0]], atol=1e-6)
 
 
-def test_decoder_self_attention_merges_the_words_that_were_read(client: regard.Client) -> None:
+def test_decoder_self_attention_merges_the_words_that_were_read(client: regard.Client, num_heads: int) -> None:
     result = client.translate(TEXT, to="de", attention=TRACED, words=True)
     words, sources = len(result.hypotheses[0].words), len(result.source_words)
     found = _found(result)
-    assert found["decoder_self"].values.shape == (2, 5, words, words + 1)
+    assert found["decoder_self"].values.shape == (2, num_heads, words, words + 1)
     assert found["encoder_self"].values.shape == (4, 4, sources, sources)
     assert found["rollout"].values.shape == (words, sources)
     for each in found.values():

@@ -21,6 +21,7 @@ from regard_models.nets.transformer import DecoderLayer, Transformer, Transforme
 from regard_models.recipes.everyday import guided_loss, linked_mixture
 from regard_models.recipes.everyday_data import Stream
 from regard_models.recipes.guided_batches import GuidedBatch
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.training import Loss, TrainingLoop, TrainingPlan, named
 from regard_models.recipes.translation import load_translator
 
@@ -143,4 +144,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

@@ -25,6 +25,7 @@ from regard_models.checkpoint import Checkpoint
 from regard_models.nets.answerer import Answerer, AnswererConfig
 from regard_models.nets.bert import BertConfig
 from regard_models.nets.cross_modal import CrossModalConfig
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.picture_questions import (
     MEAN,
     NUM_VALIDATION,
@@ -161,4 +162,5 @@ def save(out: Path, net: Answerer, tokenizer: Tokenizer, card: dict[str, Any]) -
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

@@ -42,6 +42,7 @@ from regard_models.recipes.captioner_losses import caption_loss
 from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
 from regard_models.recipes.captioner_scores import bleu
 from regard_models.recipes.captioner_search import caption
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.resuming import check_options
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import TrainingLoop, TrainingPlan, endless, named
@@ -234,4 +235,5 @@ class Training:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

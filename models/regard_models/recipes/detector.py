@@ -22,6 +22,7 @@ from torch.nn import functional
 from regard_models.nets.detector import Detector, DetectorConfig, DetectorOutput
 from regard_models.picture_checkpoint import PictureCheckpoint
 from regard_models.recipes.detection_scores import Found, average_precision, mean_average_precision
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.scenes import LABELS, SIZE, Scene, draw_scene
 from regard_models.recipes.training import Log, TrainingLoop, TrainingPlan
 
@@ -194,4 +195,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

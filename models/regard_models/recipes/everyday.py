@@ -31,6 +31,7 @@ from regard_models.recipes.everyday_data import LANGUAGES, Mixture, Stream, read
 from regard_models.recipes.extended_vocabulary import extend_embedding, extend_tokenizer, more_merges
 from regard_models.recipes.figures import MASKS
 from regard_models.recipes.guided_batches import GuidedBatch
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.pairs import Pair, read_pairs
 from regard_models.recipes.processes import Processes
 from regard_models.recipes.tokenizer import train_tokenizer
@@ -247,4 +248,5 @@ def guided_loss(attention: Tensor, linked: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

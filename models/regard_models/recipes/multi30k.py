@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.pairs import read_pairs
 from regard_models.recipes.training import TrainingPlan
 from regard_models.recipes.translation import fit, greedy_bleu, load_translator, write_checkpoint
@@ -60,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 
 from regard_models.nets.transformer import Transformer, TransformerConfig
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.own_data import LAYOUTS, BadData, read
 from regard_models.recipes.pairs import Pair
 from regard_models.recipes.resuming import OtherOptions, check_options
@@ -167,4 +168,5 @@ def _card(options: argparse.Namespace, source: str, targets: Sequence[str], scor
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, Style
 from regard_models.recipes.corpus import pad_batch
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.pairs import Pair, read_pairs
 from regard_models.recipes.resuming import check_options
 from regard_models.recipes.tokenizer import END, PAD, START, train_tokenizer
@@ -134,4 +135,5 @@ def greedy_bleu(net: RecurrentTranslator, vocabulary: Vocabulary, pairs: list[Pa
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

@@ -20,6 +20,7 @@ from torch import Tensor
 from regard_models.attention.coverage import coverage_loss
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.pointer_generator import Decoded, PointerGeneratorConfig, PointerGeneratorNetwork
+from regard_models.recipes.memory import keep_freed_memory
 from regard_models.recipes.rouge import rouge
 from regard_models.recipes.summaries import (
     STYLES,
@@ -233,4 +234,5 @@ def _stages(steps: int) -> tuple[Stage, Stage]:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()
