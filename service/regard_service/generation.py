@@ -110,11 +110,13 @@ class Spelling:
         continues: it is more of a word that another token began.
         opens: what follows is written without a space, as after a bracket.
         closes: it ends a sentence.
+        unfinished: its word goes on with the next token, whichever that is; empty where no token is.
     """
 
     continues: bytes
     opens: bytes
     closes: bytes
+    unfinished: bytes = b""
 
 
 @dataclass(frozen=True)

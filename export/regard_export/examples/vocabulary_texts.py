@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_service.text.moses.tokenizer import MosesTokenizer
+from regard_service.text.tokenizer import encoded
 
 MAX_UNKNOWN = 0.2  # part of the English sentences' tokens
 MIN_PIECES, MAX_PIECES = 4, 24  # of a text from the vocabulary
@@ -22,7 +24,7 @@ def readable_texts(tokenizer: Any) -> Sequence[str]:
     """The English examples, unless too many of their tokens are unknown; then as many texts of random pieces.
 
     Args:
-        tokenizer: of the `tokenizers` library.
+        tokenizer: of a bundle.
     """
     unknown = _unknown_id(tokenizer)
     if unknown is None or _unknown_part(tokenizer, " ".join(EXAMPLE_SENTENCES), unknown) <= MAX_UNKNOWN:
@@ -39,6 +41,8 @@ def readable_texts(tokenizer: Any) -> Sequence[str]:
 
 
 def _unknown_id(tokenizer: Any) -> int | None:
+    if isinstance(tokenizer, MosesTokenizer):
+        return tokenizer.unknown_id
     model = json.loads(tokenizer.to_str())["model"]
     if model.get("byte_fallback"):
         return None
@@ -50,7 +54,7 @@ def _unknown_id(tokenizer: Any) -> int | None:
 
 
 def _unknown_part(tokenizer: Any, text: str, unknown: int) -> float:
-    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    ids = encoded(tokenizer, text).ids
     return ids.count(unknown) / len(ids) if ids else 1.0
 
 
@@ -60,6 +64,6 @@ def _text_pieces(tokenizer: Any, unknown: int) -> list[int]:
     ids = sorted(tokenizer.get_vocab().values())
     for i in ids[:: max(1, len(ids) // MAX_EXAMINED)]:
         text = str(tokenizer.decode([i])).strip()
-        if text and i != unknown and i in tokenizer.encode(text, add_special_tokens=False).ids:
+        if text and i != unknown and i in encoded(tokenizer, text).ids:
             found.append(i)
     return found

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from regard_export.architectures.architecture import Listable
 from regard_export.checkpoints.any_model import AnyModel, as_writer
 from regard_export.checkpoints.source_model import SourceModel
@@ -14,6 +12,7 @@ from regard_export.examples.training_texts import TrainingTexts, read_training_t
 from regard_export.families.bergamot.shortlists import read_shortlist
 from regard_export.tuning.learned_shortlists import MAX_PAIRS, source_vocab_size
 from regard_service.bundle import TextSource, parse_shortlist
+from regard_service.text.tokenizer import parse_tokenizer
 
 LEARNED, OFF = "learned", "off"
 
@@ -53,7 +52,7 @@ def _content(model: SourceModel, source: TextSource, path: Path) -> bytes:
     if not path.is_file():
         raise ExportError(f"--shortlist {path}: known are {LEARNED}, {OFF} and files in Marian's format")
     content = read_shortlist(path, None, model.target.vocab_size)
-    vocabulary = Tokenizer.from_str(model.tokenizers[source.tokenizer]).get_vocab()
+    vocabulary = parse_tokenizer(source.tokenizer, model.tokenizers[source.tokenizer]).get_vocab()
     needed = source_vocab_size(source, vocabulary)
     num_source = len(parse_shortlist(content, None, model.target.vocab_size).offsets) - 1
     if num_source < needed:

@@ -15,6 +15,7 @@ from regard_export.verification.check_report import Check
 from regard_export.verification.differences import max_difference
 from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.pictures.reader import ImageReader
+from regard_service.text.moses.tokenizer import MosesTokenizer
 from regard_service.text.reading import SourceReader
 from regard_service.text.tokenizer import load_tokenizer
 from regard_service.text.writing import TargetWriter
@@ -49,8 +50,12 @@ def added_tokens(bundle: Bundle) -> list[str]:
     source = bundle.manifest.source
     if not isinstance(source, TextSource):
         return []
-    tokens = load_tokenizer(bundle, source.tokenizer).get_added_tokens_decoder().values()
-    return [token.content for token in tokens if not token.special][:MAX_ADDED_TOKENS]
+    tokenizer = load_tokenizer(bundle, source.tokenizer)
+    if isinstance(tokenizer, MosesTokenizer):
+        return []
+    return [token.content for token in tokenizer.get_added_tokens_decoder().values() if not token.special][
+        :MAX_ADDED_TOKENS
+    ]
 
 
 def texts_with(tokens: Sequence[str]) -> Iterator[str]:

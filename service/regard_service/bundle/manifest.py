@@ -40,7 +40,7 @@ class TextSource(Schema):
     """How text becomes the encoder's ids: prefix of the target language, pieces, suffix.
 
     Attributes:
-        tokenizer: a file of the `tokenizers` library.
+        tokenizer: a file of the `tokenizers` library, or NAME.moses.json (docs/bundle.md).
         prefix_ids: ids before the pieces, by target language or style; the key "" stands for any.
         suffix_ids: ids after the pieces, customarily the end token.
         language_prefix_ids, language_suffix_ids: ids outside of prefix and suffix, by source language, for models
@@ -112,7 +112,7 @@ class Target(Schema):
     """How the decoder starts and ends, and how its ids become text.
 
     Attributes:
-        tokenizer: a file of the `tokenizers` library, which decodes.
+        tokenizer: a file of the `tokenizers` library, or NAME.moses.json, which decodes.
         reading_tokenizer: the file that reads given targets; None: the source's, if it is `tokenizer` too, else none.
         start_id: the decoder's first input.
         forced_first_ids: the first token that a target language or style forces, by its name; "" stands for any.

@@ -9,6 +9,7 @@ from regard.arrays import Float32Array
 from regard_service.domain.results import AttentionMap, TokenEvent
 from regard_service.engine.core.result import CommittedToken, EngineHypothesis
 from regard_service.maps.builder import MapBuilder
+from regard_service.text.word_streams import WordStream
 from regard_service.text.writing import TargetStream
 
 
@@ -21,7 +22,7 @@ class EventBuilder:
         cross_norms: float32 [layers, heads, source], of the transformed values; None with the weighting "attention".
     """
 
-    def __init__(self, stream: TargetStream, maps: MapBuilder, cross_norms: Float32Array | None) -> None:
+    def __init__(self, stream: TargetStream | WordStream, maps: MapBuilder, cross_norms: Float32Array | None) -> None:
         self._stream = stream
         self._map_builder = maps
         self._is_delayed = maps.needs_next_step

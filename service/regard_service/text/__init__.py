@@ -8,4 +8,6 @@ The modules:
     writing     the decoder's ids to text
     given       a given target to the decoder's ids
     words       the words that tokens form
+    moses       Moses' tokens and subword-nmt's pieces
+    word_streams    writes these
 """

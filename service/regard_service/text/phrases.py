@@ -62,6 +62,7 @@ class PhraseWriter:
             continues=bytes(_continues(added) for added in additions),
             opens=bytes(_opens(added) for added in additions),
             closes=bytes(added.strip() in _CLOSING for added in additions),
+            unfinished=self._writer.unfinished,
         )
 
     def _checked(self, phrase: str) -> tuple[int, ...]:

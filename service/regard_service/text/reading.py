@@ -12,6 +12,7 @@ from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.generation import Terms
+from regard_service.text.moses.tokenizer import MosesTokenizer
 from regard_service.text.parts import cut
 from regard_service.text.tokenizer import (
     Alphabet,
@@ -180,7 +181,7 @@ class SourceReader:
 
     def rank(self, word: str) -> tuple[int, ...]:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
-        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+        ids = encoded(self._tokenizer, word).ids
         return len(ids), max(ids, default=0)
 
     def lacks(self, text: str) -> bool:
@@ -202,6 +203,8 @@ class SourceReader:
 
     def _words(self, text: str, pieces: list[str]) -> list[str]:
         """Returns each piece's word, known or not, as normalizer and pre-tokenizer leave it."""
+        if isinstance(self._tokenizer, MosesTokenizer):
+            return pieces
         normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
         normal = text if normalizer is None else normalizer.normalize_str(text)
         words = [normal] if pre_tokenizer is None else [word for word, _ in pre_tokenizer.pre_tokenize_str(normal)]

@@ -12,6 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from regard_service.bundle import Bundle, ControlToken
 from regard_service.domain.results import Span, Token
+from regard_service.text.moses.tokenizer import MosesEncoding, MosesTokenizer
 
 # The library reads single texts while it holds the interpreter, and lists of texts without. The latter costs some time.
 MAX_CHARACTERS_HOLDING = 1000
@@ -19,8 +20,15 @@ MAX_CHARACTERS_HOLDING = 1000
 MAX_CONTROL_TOKENIZERS = 2  # in memory beside the plain one, which may have tens of megabytes
 
 
-def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
+MOSES_SUFFIX = ".moses.json"
+
+AnyTokenizer = Tokenizer | MosesTokenizer
+
+
+def load_tokenizer(bundle: Bundle, file: str) -> AnyTokenizer:
     """Reads a bundle's tokenizer. Special tokens that a user types are text like any other."""
+    if file.endswith(MOSES_SUFFIX):
+        return MosesTokenizer.parse(bundle.path(file).read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(bundle.path(file)))
     tokenizer.encode_special_tokens = True
     tokenizer.no_padding()
@@ -28,7 +36,12 @@ def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
     return tokenizer
 
 
-def with_control_tokens(tokenizer: Tokenizer, tokens: Iterable[ControlToken]) -> Tokenizer:
+def parse_tokenizer(name: str, content: str) -> AnyTokenizer:
+    """Reads the content of a tokenizer's file, whose name says of which kind it is."""
+    return MosesTokenizer.parse(content) if name.endswith(MOSES_SUFFIX) else Tokenizer.from_str(content)
+
+
+def with_control_tokens(tokenizer: AnyTokenizer, tokens: Iterable[ControlToken]) -> Tokenizer:
     """Returns a copy of a tokenizer that reads these tokens in a text; all other special tokens remain text."""
     content = json.loads(tokenizer.to_str())
     by_content = {token.content: token for token in tokens}
@@ -45,16 +58,20 @@ def with_control_tokens(tokenizer: Tokenizer, tokens: Iterable[ControlToken]) ->
     return changed
 
 
-def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
+def encoded(tokenizer: AnyTokenizer, text: str) -> Encoding | MosesEncoding:
     """Returns a text's tokens, without special ones. While it reads a long text, other threads go on."""
+    if isinstance(tokenizer, MosesTokenizer):
+        return tokenizer.encode(text)
     if len(text) <= MAX_CHARACTERS_HOLDING:
         return tokenizer.encode(text, add_special_tokens=False)
     (encoding,) = tokenizer.encode_batch([text], add_special_tokens=False)
     return encoding
 
 
-def unknown_id(tokenizer: Tokenizer) -> int | None:
+def unknown_id(tokenizer: AnyTokenizer) -> int | None:
     """Returns the token that stands for words outside of the vocabulary, or None."""
+    if isinstance(tokenizer, MosesTokenizer):
+        return tokenizer.unknown_id
     piece = getattr(tokenizer.model, "unk_token", None)
     return None if piece is None else tokenizer.token_to_id(piece)
 
@@ -70,7 +87,7 @@ class Alphabet:
     Vocabularies of bytes lack nothing, and those of whole words do not know characters.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: AnyTokenizer) -> None:
         self._tokenizer = tokenizer
         self.lacks = lru_cache(1024)(self._lacks)
         first, second = (self._encode(character).ids[-1:] for character in _UNASSIGNED)
@@ -78,14 +95,14 @@ class Alphabet:
         found = (tokenizer.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
         byte_ids = [piece for piece in found if piece is not None]
         is_of_characters = not any(map(_BYTE_PIECE.fullmatch, self._encode("e").tokens))
-        is_of_characters &= type(tokenizer.model).__name__ != "WordLevel"
+        is_of_characters &= isinstance(tokenizer, MosesTokenizer) or type(tokenizer.model).__name__ != "WordLevel"
         self._rare = frozenset([*unknown, *byte_ids] if is_of_characters else [])
 
     def _lacks(self, text: str) -> bool:
         """Whether the vocabulary lacks a character of a text."""
         return not self._rare.isdisjoint(self._encode(text).ids)
 
-    def _encode(self, text: str) -> Encoding:
+    def _encode(self, text: str) -> Encoding | MosesEncoding:
         return encoded(self._tokenizer, text)
 
 
@@ -138,13 +155,13 @@ class ControlTokenizers:
     the request names it: in all other requests it is text, so that nobody who only types a text can place one.
     """
 
-    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[ControlToken]) -> None:
+    def __init__(self, tokenizer: AnyTokenizer, tokens: Sequence[ControlToken]) -> None:
         self._plain = tokenizer
         self._tokens = {token.content: token for token in tokens}
-        self._made: OrderedDict[frozenset[str], Tokenizer] = OrderedDict()
+        self._made: OrderedDict[frozenset[str], AnyTokenizer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def reading(self, names: frozenset[str], text: str) -> Tokenizer:
+    def reading(self, names: frozenset[str], text: str) -> AnyTokenizer:
         """Returns a tokenizer that reads these tokens in a text.
 
         Args:

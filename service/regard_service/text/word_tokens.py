@@ -75,6 +75,8 @@ def reads_words_alone(content: Mapping[str, Any]) -> bool:
     It cuts at spaces before all else, its normalizer is a matter of single words, no token of its own that it looks for
     in texts has a space, and nothing moves offsets afterwards.
     """
+    if content.get("type") == "moses":
+        return False  # a full stop's token depends on the next word
     first = _steps(content["pre_tokenizer"], "pretokenizers")[:1]
     cuts_at_spaces = any(
         step["type"] == "WhitespaceSplit" or (step["type"] == "Metaspace" and step.get("split", True)) for step in first

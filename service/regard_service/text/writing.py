@@ -7,8 +7,10 @@ from typing import NamedTuple
 from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
 from regard_service.domain.results import Span, Token
+from regard_service.text.moses.tokenizer import CONTINUED, MosesTokenizer
 from regard_service.text.reading import SourceText
 from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.word_streams import WordStream
 
 INCOMPLETE_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_BYTES = 4
@@ -96,8 +98,10 @@ class TargetWriter:
         tokens = stream.extend(zip(ids.tolist(), logprobs.tolist(), strict=True))
         return TargetText(stream.text, tuple(tokens))
 
-    def stream(self, source: SourceText | None = None) -> "TargetStream":
+    def stream(self, source: SourceText | None = None) -> "TargetStream | WordStream":
         """Starts a text that grows token by token. Args: source: see `write`."""
+        if isinstance(self.tokenizer, MosesTokenizer):
+            return WordStream(self.tokenizer, self.special_ids)
         return TargetStream(self, source)
 
     def piece(self, token_id: int) -> str:
@@ -130,17 +134,30 @@ class TargetWriter:
 
     def additions(self, before: tuple[int, ...]) -> list[str]:
         """Returns the text that each token adds behind others; "" for special ones."""
+        if isinstance(self.tokenizer, MosesTokenizer):
+            begun = WordStream(self.tokenizer, self.special_ids)
+            begun.extend((i, 0.0) for i in before)
+            return [begun.addition(i) for i in range(self.vocab_size)]
         texts = self.tokenizer.decode_batch(
             [[*before], *([*before, i] for i in range(self.vocab_size))], skip_special_tokens=False
         )
         start, others = len(texts[0]), texts[1:]
         return ["" if self.is_special(i) else text[start:] for i, text in enumerate(others)]
 
+    @property
+    def unfinished(self) -> bytes:
+        """For each token, 1 where its word goes on with the next one; empty where no token says so."""
+        if not isinstance(self.tokenizer, MosesTokenizer):
+            return b""
+        return bytes(self.piece(i).endswith(CONTINUED) for i in range(self.vocab_size))
+
     def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> Addition:
         """Returns what `held` adds after `shown`."""
         return self.added[shown, held]
 
     def _decode(self, ids: tuple[int, ...]) -> str:
+        if isinstance(self.tokenizer, MosesTokenizer):
+            return self.tokenizer.decode(ids)
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def write_ctranslate2(
     embedding_scale: float | None = None,
     separate: bool = False,
     source_end: bool = False,
+    vocabulary: Sequence[str] | None = None,
     **options: Any,
 ) -> Path:
     """Saves a model.
@@ -42,11 +44,12 @@ def write_ctranslate2(
         zero_start: the decoder starts from no embedding, as Marian's do.
         embedding_scale: a factor, as conversions from `transformers` have it; None: the root of the width.
         separate: the target has a vocabulary and tables of its own.
+        vocabulary: pieces of another kind than SentencePiece's, special ones first.
         options: of `TransformerSpec`.
     """
     folder.mkdir(parents=True)
     spec = TransformerSpec.from_config((LAYERS, LAYERS), HEADS, **options)
-    rng, source = np.random.default_rng(0), pieces()
+    rng, source = np.random.default_rng(0), [*(vocabulary or pieces())]
     target = [*SPECIAL, *reversed(source[3:-7])] if separate else source
     is_rms = options.get("rms_norm", False)
     _fill(spec, rng, len(source), len(target), has_bias=not is_rms, spread=0.12 if is_rms else 0.25)
@@ -65,7 +68,8 @@ def write_ctranslate2(
     spec.validate()
     spec.optimize(quantization=quantization)
     spec.save(str(folder))
-    (folder / "sentencepiece.model").write_bytes(sentencepiece_model("unigram"))
+    if vocabulary is None:
+        (folder / "sentencepiece.model").write_bytes(sentencepiece_model("unigram"))
     return folder
 
 

@@ -5,7 +5,7 @@ vocabularies, beside it a SentencePiece model; or an `.argosmodel` package, whic
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.files import read_json
-from regard_export.checkpoints.languages import Languages, is_language_code
+from regard_export.checkpoints.languages import LanguagePairs, Languages, is_language_code
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.descriptions.transformer import TransformerDescription
@@ -28,6 +28,7 @@ from regard_export.families.toolkits.ctranslate2_files import (
     unpacked,
 )
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids
+from regard_export.families.toolkits.subword_nmt import CODES_FILE, SubwordVocabularies, read_codes
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.families.toolkits.vocabulary_languages import language_pieces, vocabulary_languages
@@ -57,10 +58,6 @@ PIECE_MARKS = {
     "\u0120": "byte pairs as GPT-2 spells them",
     "@@": "pieces of subword-nmt",
 }
-SUBWORD_NMT = (
-    "byte pairs over the words of Moses' tokenizer, whose way back from words to text depends on the words before "
-    "(quotation marks open and close in turn), which no tokenizer of a bundle does"
-)
 UNUSED = "<unused {}>"  # an id without a piece
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
@@ -114,13 +111,15 @@ def _load(folder: Path, outside: Path, load_options: LoadOptions, metadata: Mapp
     spec = read_spec(folder / MODEL_FILE)
     weights = TrackedWeights(_with_flags(spec))
     settings = _settings(folder, weights)
-    refuse_unsupported("CTranslate2", [*_faults(weights, settings), *_tokenizer_faults(outside)])
+    refuse_unsupported("CTranslate2", _faults(weights, settings))
     with weights.require_all_read(IGNORED_WEIGHTS):
         description = describe(weights, settings)
-    vocabularies = _vocabularies(folder, outside, settings, description)
     codes = metadata.get("from_code"), metadata.get("to_code")
     named = ((str(codes[0]), str(codes[1])),) if all(is_language_code(code) for code in codes) else ()
     pairs = load_options.languages or named
+    vocabularies = _vocabularies(folder, outside, settings, description)
+    if vocabularies.spm_file is None and (outside / CODES_FILE).is_file():
+        vocabularies = _subwords(vocabularies, outside / CODES_FILE, named or pairs)
     languages = vocabulary_languages(vocabularies, pairs, str(metadata.get("target_prefix") or ""))
     target = _target(vocabularies, languages, description)
     limit = description.config.max_positions
@@ -239,10 +238,6 @@ def _num_heads(weights: TrackedWeights) -> tuple[int, int]:
 
 def _is_unsupported(name: str) -> bool:
     return re.search(r"/(relative_position_(keys|values)|rotary_\w+|[qkv]_norm/\w+|embeddings_[1-9])", name) is not None
-
-
-def _tokenizer_faults(folder: Path) -> list[str]:
-    return [f"{name}: {SUBWORD_NMT}" for name in ("bpe.model",) if (folder / name).is_file()]
 
 
 def _activation(weights: Mapping[str, Any], side: str) -> Activation:
@@ -443,10 +438,22 @@ def _vocabularies(
     # Converted from other toolkits than OpenNMT, a model also starts otherwise, and reads the end of its source.
     has_end = bool(settings.get("add_source_eos")) or (start != OPENNMT_START and end in source)
     spm_file = _sentencepiece_file(outside) or _sentencepiece_file(folder)
-    if spm_file is None:
+    if spm_file is None and not (outside / CODES_FILE).is_file():
         _refuse_pieces(folder, source)
     return Vocabularies(
         source, target, special, spm_file, ZERO_START if has_zero_start else start, has_source_end=has_end
+    )
+
+
+def _subwords(vocabularies: Vocabularies, file: Path, pairs: LanguagePairs) -> SubwordVocabularies:
+    """The vocabularies, with the pairs that make their pieces of words."""
+    if len(pairs) != 1:
+        raise ExportError(f"{file}: Moses' rules are of one language; name it, with the target's, by --languages")
+    source, target = pairs[0]
+    return SubwordVocabularies(
+        **{each.name: getattr(vocabularies, each.name) for each in fields(vocabularies)},
+        codes=read_codes(file),
+        languages=(source.partition("-")[0], target.partition("-")[0]),
     )
 
 
@@ -492,7 +499,7 @@ def _checked_vocabulary(file: Path, size: int) -> list[str]:
 
 def _sentencepiece_file(folder: Path) -> Path | None:
     """The SentencePiece model that reads the source."""
-    files = sorted([*folder.glob("*.model"), *folder.glob("*.spm")])
+    files = sorted(file for file in [*folder.glob("*.model"), *folder.glob("*.spm")] if file.name != CODES_FILE)
     named = [file for file in files if file.name.startswith(("source", "src"))]
     if len(files) > 1 and not named:
         raise ExportError(f"{folder} holds several SentencePiece models: {', '.join(file.name for file in files)}")

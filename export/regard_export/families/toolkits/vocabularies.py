@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import sentencepiece
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -66,6 +67,10 @@ class Vocabularies:
             target = str(Tokenizer(self._model(self.target)).to_str())
         return {SOURCE_TOKENIZER: source, TARGET_TOKENIZER: target, GIVEN_TARGET_TOKENIZER: given}
 
+    def reference(self) -> "PieceText":
+        """Reads and writes texts without the bundle's tokenizers, for verification. Raises ExportError as they do."""
+        return WordText() if self.spm_file is None else SentencePieceText(self.spm_file)
+
     def _reading(self, ids: Mapping[str, int]) -> str:
         """The tokenizer that reads the texts of a side."""
         if self.spm_file is None:
@@ -107,17 +112,53 @@ class Vocabularies:
         )
 
 
+class PieceText(Protocol):
+    """Texts to pieces and back."""
+
+    def pieces(self, text: str) -> Sequence[str]:
+        """The pieces of a text, which a vocabulary may lack."""
+
+    def text(self, pieces: Sequence[str]) -> str:
+        """The text of pieces; "" is one that is no text."""
+
+
+class WordText:
+    """Pieces that are words between white space."""
+
+    def pieces(self, text: str) -> Sequence[str]:
+        """See `PieceText`."""
+        return text.split()
+
+    def text(self, pieces: Sequence[str]) -> str:
+        """See `PieceText`."""
+        return " ".join(filter(None, pieces))
+
+
+class SentencePieceText:
+    """Pieces of a SentencePiece model. Raises ExportError if the file is none."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(str(file))
+        except RuntimeError as error:
+            raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
+
+    def pieces(self, text: str) -> Sequence[str]:
+        """See `PieceText`."""
+        return list(self._processor.encode(text, out_type=str))
+
+    def text(self, pieces: Sequence[str]) -> str:
+        """See `PieceText`."""
+        return "".join(pieces).replace("\u2581", " ")
+
+
 class VocabularyTextMixin:
     """Tokenizes without the `tokenizers` library, for verification; makes a `Reference` a `TextReference`."""
 
     def __init__(self, vocabularies: Vocabularies) -> None:
         self._vocabularies = vocabularies
         self.unknown_id: int | None = vocabularies.source[vocabularies.special.unknown]
-        file = vocabularies.spm_file
-        try:
-            self._pieces = None if file is None else sentencepiece.SentencePieceProcessor(str(file))
-        except RuntimeError as error:
-            raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
+        self._text = vocabularies.reference()
         self._target_pieces = {i: piece for piece, i in vocabularies.target.items()}
         self._silent_ids = vocabularies.text_target(len(vocabularies.target)).silent_ids
 
@@ -125,11 +166,10 @@ class VocabularyTextMixin:
         """See `TextReference`."""
         vocabularies = self._vocabularies
         unknown, specials = vocabularies.source[vocabularies.special.unknown], vocabularies.source_specials
-        pieces = text.split() if self._pieces is None else self._pieces.encode(text, out_type=str)
+        pieces = self._text.pieces(text)
         ids = [unknown if piece in specials else vocabularies.source.get(piece, unknown) for piece in pieces]
         return [*ids, *vocabularies.text_source().suffix_ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        pieces = [self._target_pieces[i] for i in ids if i not in self._silent_ids]
-        return " ".join(pieces) if self._pieces is None else "".join(pieces).replace("\u2581", " ")
+        return self._text.text(["" if i in self._silent_ids else self._target_pieces[i] for i in ids])

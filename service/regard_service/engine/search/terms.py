@@ -183,7 +183,7 @@ class TermState:
             self._history.append(weights)
         if self._rest or self._resumed:
             return Move(0, (self._rest or self._resumed)[0])
-        continues = self._is_continuation(best)
+        continues = self._is_continuation(len(self.tokens), best)
         if self._doubled >= 0 and not continues and self._plan.keeps_history:
             return self._undo(self._doubled)
         self._doubled = -1 if continues else self._doubled
@@ -210,7 +210,9 @@ class TermState:
         if token in self._plan.end_ids:
             return not self._unmet
         return (len(self.tokens), token) != self._unwanted and not (
-            self.is_fresh and self._plan.terms.keeps_words and (token == self.begun or self._is_continuation(token))
+            self.is_fresh
+            and self._plan.terms.keeps_words
+            and (token == self.begun or self._is_continuation(len(self.tokens), token))
         )
 
     @property
@@ -226,7 +228,9 @@ class TermState:
     def take(self, num_taken_back: int, token: int) -> None:
         """Takes over a step's choice."""
         is_begun_again = bool(self._rest) and self._current == self._matched
-        if self._matched in self._unmet and not (num_taken_back or is_begun_again or self._is_continuation(token)):
+        if self._matched in self._unmet and not (
+            num_taken_back or is_begun_again or self._is_continuation(len(self.tokens), token)
+        ):
             self._meet_matched()  # another candidate than the best, which would have continued its word
         self._matched, self.is_whole = -1, False
         if num_taken_back:
@@ -278,7 +282,7 @@ class TermState:
         if not (is_shifted or continues):
             return 0
         count = 1
-        while count < most and self._is_continuation(self.tokens[-count]):
+        while count < most and self._is_continuation(len(self.tokens) - count, self.tokens[-count]):
             count += 1
         if 1 < count <= most and self._plan.terms.spelling.opens[self.tokens[-count]]:
             count -= 1  # a mark stays, and the term follows it without a space
@@ -316,7 +320,7 @@ class TermState:
         position, spelling, owners = int(weights.argmax()), self._plan.terms.spelling, self._plan.owners
         index = owners[position] if position < len(owners) and weights[position] >= OWN_WEIGHT else -1
         place = len(self.tokens) - 1
-        while place > self._floor and self._is_continuation(self.tokens[place]):
+        while place > self._floor and self._is_continuation(place, self.tokens[place]):
             place -= 1
         is_behind = index in self._before and place >= max(self._floor, 1)
         is_mark = spelling.closes[self.tokens[place]] or spelling.opens[self.tokens[place]]
@@ -364,7 +368,7 @@ class TermState:
         sums = [float(self._history[step][positions].sum()) for step in steps]
         largest = max(sums)
         place = self._floor + sums.index(largest)
-        while self._floor < place < len(self.tokens) and self._is_continuation(self.tokens[place]):
+        while self._floor < place < len(self.tokens) and self._is_continuation(place, self.tokens[place]):
             place -= 1
         return largest, index, place
 
@@ -397,9 +401,13 @@ class TermState:
         """Whether the missing terms need all tokens that are left, but one for the end."""
         return self.least_length >= self._limit
 
-    def _is_continuation(self, token: int) -> bool:
-        continues = self._plan.terms.spelling.continues
-        return token < len(continues) and bool(continues[token])
+    def _is_continuation(self, place: int, token: int) -> bool:
+        """Whether a token at a place goes on with the word of the token before it."""
+        spelling = self._plan.terms.spelling
+        if token < len(spelling.continues) and spelling.continues[token]:
+            return True
+        before = self.tokens[place - 1] if place else -1
+        return 0 <= before < len(spelling.unfinished) and bool(spelling.unfinished[before])
 
 
 class _Before(NamedTuple):
