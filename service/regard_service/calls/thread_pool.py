@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from regard_service.errors import Overloaded
 from regard_service.pictures.abandoned import abandoned_when
 
 T = TypeVar("T")
+
+# Beside others a caller's functions run half of the time: after each, the next waits as long as it took, or so long.
+MAX_REST_S = 0.05
 
 # This part of the places is open only to callers who have few, so that one caller cannot keep all others out.
 SHARED_FRACTION = 1 / 4
@@ -76,9 +80,10 @@ class BoundedThreadPool:
         self.present = present or PresentCallers()
         self._is_closed = False
         self._num_of: Counter[str] = Counter()  # functions that run or wait and count, by caller; of the event loop
-        self._lock = threading.Lock()  # guards what follows
+        self._changed = threading.Condition()  # its lock guards what follows
         self._queue: RoundRobin[_Item] = RoundRobin()
         self._running: Counter[str] = Counter()
+        self._rests: dict[str, float] = {}  # until when, by caller
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Runs functions in the threads. Cancelling the call drops the functions that wait, and tells those that run.
@@ -119,18 +124,21 @@ class BoundedThreadPool:
     def close(self) -> None:
         """Drops the waiting functions, and tells those that run."""
         self._is_closed = True
+        with self._changed:
+            self._changed.notify_all()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _add(self, items: Sequence[_Item]) -> None:
-        with self._lock:
+        with self._changed:
             for item in items:
                 self._queue.push(item.caller, item)
+            self._changed.notify_all()
         for _ in items:
             self._threads.submit(self._run_next)
 
     def _drop(self, items: list[_Item]) -> None:
         """Takes items out of the queue, and out of the list: the frame that holds it is in their error's traceback."""
-        with self._lock:
+        with self._changed:
             while items:
                 item = items.pop()
                 self._queue.remove(item.caller, item)
@@ -138,25 +146,47 @@ class BoundedThreadPool:
     def _run_next(self) -> None:
         """Runs functions until there is none that may run now."""
         while True:
-            with self._lock:
+            with self._changed:
                 item = self._next()
                 if item is None:
                     return
                 self._running[item.caller] += 1
-            with interpreter_shared() if self.present.has_others(item.caller) else nullcontext():
-                item.run()
-            with self._lock:
+            rest_s = self._run(item)
+            with self._changed:
                 self._running[item.caller] -= 1
                 if not self._running[item.caller]:
                     del self._running[item.caller]
+                if rest_s:
+                    self._rests[item.caller] = time.monotonic() + rest_s
+
+    def _run(self, item: _Item) -> float:
+        """Runs a function. Returns for how long its caller's next one waits."""
+        if not self.present.has_others(item.caller):
+            item.run()
+            del item  # see `_Item.run`
+            return 0.0
+        began = time.monotonic()
+        with interpreter_shared():
+            item.run()
+        del item  # see `_Item.run`
+        return min(time.monotonic() - began, MAX_REST_S)
 
     def _next(self) -> _Item | None:
-        """Takes the next function of a caller who does not have all the threads that he may have.
+        """Takes the next function of a caller who does not have all the threads that he may have, and does not rest.
 
         Beside others he leaves one to them: threads that read hold the interpreter, for which the engine waits too.
+        Where only callers who rest have functions, it waits with them.
         """
         limit = max(1, self._num_threads - 1) if self.present.has_several() else self._num_threads
-        return self._queue.pop_of_others({caller for caller, number in self._running.items() if number >= limit})
+        while True:
+            full = {caller for caller, number in self._running.items() if number >= limit}
+            now = time.monotonic()
+            self._rests = {caller: until for caller, until in self._rests.items() if until > now}
+            item = self._queue.pop_of_others(full | self._rests.keys())
+            waiting = [until for caller, until in self._rests.items() if caller not in full and caller in self._queue]
+            if item is not None or not waiting or self._is_closed:
+                return item
+            self._changed.wait(min(waiting) - now)
 
     def _check_room(self, caller: str, num_more: int) -> None:
         num_waiting = self._num_of.total()

@@ -34,6 +34,10 @@ class RoundRobin(Generic[Item]):
         for items in self._items.values():
             yield from items
 
+    def __contains__(self, caller: Caller) -> bool:
+        """Whether a caller has an item."""
+        return caller in self._items
+
     def push(self, caller: Caller, item: Item) -> None:
         """Adds an item behind the caller's others."""
         self._items.setdefault(caller, deque()).append(item)

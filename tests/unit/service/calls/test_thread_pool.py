@@ -3,16 +3,18 @@
 import asyncio
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
 from regard_service.auth.caller import set_caller
-from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.calls.thread_pool import MAX_REST_S, BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -133,6 +135,46 @@ async def test_a_caller_leaves_a_thread_and_places_to_the_others(pool: BoundedTh
     may_end.set()
     await many
     wide.close()
+
+
+async def test_beside_others_a_caller_rests_for_as_long_as_he_worked(pool: BoundedThreadPool) -> None:
+    """Whoever else has work is served meanwhile, by the only thread."""
+    narrow, order = BoundedThreadPool(num_threads=1, max_waiting=100), list[tuple[str, float]]()
+
+    def work(caller: str) -> None:
+        order.append((caller, time.monotonic()))
+        time.sleep(MAX_REST_S / 2)
+        narrow.present.meet("honest")
+
+    narrow.present.meet("honest")
+    many = asyncio.create_task(run_as(narrow, "many", [partial(work, "many")] * 3))
+    await until(lambda: len(order) == 1)
+    await asyncio.create_task(run_as(narrow, "honest", [partial(work, "honest")]))
+    await many
+    begins = [began for caller, began in order if caller == "many"]
+    assert order[1][0] == "honest"
+    assert all(after - before >= 0.99 * MAX_REST_S for before, after in pairwise(begins))
+    narrow.close()
+
+
+async def test_a_lone_caller_does_not_rest(pool: BoundedThreadPool) -> None:
+    await run_as(pool, "alone", [lambda: time.sleep(MAX_REST_S)])
+    assert not pool._rests
+
+
+async def test_closing_ends_a_rest() -> None:
+    wide = BoundedThreadPool(num_threads=2, max_waiting=100)
+
+    def work() -> None:
+        wide.present.meet("honest")
+        time.sleep(MAX_REST_S)
+
+    many = asyncio.create_task(run_as(wide, "many", [work] * 50))
+    await until(lambda: bool(wide._rests))
+    wide.close()
+    await asyncio.to_thread(wide._threads.shutdown)
+    many.cancel()
+    await asyncio.gather(many, return_exceptions=True)
 
 
 async def test_errors_are_raised(pool: BoundedThreadPool) -> None:
