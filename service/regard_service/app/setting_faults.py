@@ -1,54 +1,37 @@
-"""The faults of settings in words: what a value must be, and what it is."""
+"""The faults of settings: what a value must be, what it is, and where it is set."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time
 
 from regard_service.app.setting_sources import SourcedValue
-
-_Context = Mapping[str, Any]
-
-# By the type of pydantic's error.
-_WORDS: dict[str, Callable[[_Context], str]] = {
-    "bool_parsing": lambda _: "must be true or false",
-    "bool_type": lambda _: "must be true or false",
-    "dict_type": lambda _: 'must be a table, such as {translation = "NAME"}',
-    "finite_number": lambda _: "must be a finite number",
-    "float_parsing": lambda _: "must be a number, without a unit",
-    "float_type": lambda _: "must be a number",
-    "greater_than": lambda c: f"must be above {c['gt']:g}",
-    "greater_than_equal": lambda c: f"must be at least {c['ge']:.15g}",
-    "int_from_float": lambda _: "must be a whole number",
-    "int_parsing": lambda _: "must be a whole number, without a unit",
-    "int_parsing_size": lambda _: "must be a whole number of fewer digits",
-    "int_type": lambda _: "must be a whole number",
-    "less_than": lambda c: f"must be below {c['lt']}",
-    "less_than_equal": lambda c: f"must be at most {c['le']:.15g}",
-    "literal_error": lambda c: f"must be {c['expected']}",
-    "path_type": lambda _: "must be a path",
-    "string_pattern_mismatch": lambda _: "must begin with http:// or https://",
-    "string_too_short": lambda _: "must not be empty",
-    "string_type": lambda _: "must be a text",
-    "too_short": lambda _: "must not be empty",
-    "tuple_type": lambda _: 'must be a list, such as ["a", "b"]',
-}
+from regard_service.configuration.fault_words import Fault, without_consequences, words
 
 
-def describe_faults(errors: Sequence[Mapping[str, Any]], values: Mapping[str, SourcedValue]) -> Iterator[str]:
-    """Yields a line for each error of pydantic, which starts with the place where the value is set."""
-    with_bad_parts = {error["loc"][0] for error in errors if len(error["loc"]) > 1}
-    for error in errors:
-        if error["type"] == "too_short" and error["loc"][0] in with_bad_parts:
-            continue  # pydantic does not count bad parts
-        yield _describe(error, values)
+def describe_faults(
+    faults: Sequence[Fault], values: Mapping[str, SourcedValue], keys: Mapping[str, object]
+) -> Iterator[str]:
+    """Yields a line for each error of pydantic, which starts with the place where the value is set.
+
+    Args:
+        keys: of settings.
+    """
+    for fault in without_consequences(faults):
+        location: tuple[int | str, ...] = fault["loc"]
+        if not location:  # of several settings
+            yield words(fault)
+            continue
+        key, *rest = location
+        value = values[str(key)]
+        inner = "".join(f"[{part}]" for part in rest if part != "[key]")
+        if rest and rest[0] in keys:
+            if rest[-1] == "[key]":
+                yield f"{value.origin}{inner}: {rest[0]} is a setting: write it above the line [{key}]"
+            continue
+        yield f"{value.origin}{inner}: {words(fault)} (it is {_as_written(value.value)})"
 
 
-def _describe(error: Mapping[str, Any], values: Mapping[str, SourcedValue]) -> str:
-    words = _WORDS.get(error["type"])
-    text = str(error["msg"]).removeprefix("Value error, ") if words is None else words(error.get("ctx", {}))
-    location: tuple[int | str, ...] = error["loc"]
-    if not location:
-        return text
-    key, *rest = location
-    value = values[str(key)]
-    inner = "".join(f"[{part}]" for part in rest if part != "[key]")
-    return f"{value.origin}{inner}: {text} (it is {value.value!r})"
+def _as_written(value: object) -> str:
+    """Returns a value of TOML as TOML writes it, where Python writes it otherwise."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date | datetime | time) else repr(value)

@@ -2,11 +2,11 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard_service.configuration.toml_files import read_toml
 from regard_service.validation.suggestions import closest
 
 PREFIX = "REGARD_"
@@ -32,10 +32,10 @@ def read_file(file: Path | None, problems: list[str]) -> list[SourcedValue]:
     if file is None:
         return []
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = read_toml(file)
     except OSError as error:
         problems.append(f"{file}: {error.strerror}")
-    except ValueError as error:  # not TOML, or not UTF-8
+    except ValueError as error:  # not TOML, or a path that no system call takes
         problems.append(f"{file}: {error}")
     else:
         return [SourcedValue(key, value, f"{file}: {key}") for key, value in content.items()]
@@ -78,7 +78,9 @@ def _is_kubernetes_link(name: str, keys: Collection[str]) -> bool:
 
 
 def _suggestion(value: SourcedValue, keys: Collection[str]) -> str:
-    if isinstance(value.value, dict) and any(key in keys for key in value.value):
+    if value.key == "config":
+        return "; --config FILE names the file"
+    if isinstance(value.value, dict) and not closest(value.key, keys):
         return f"; settings stand in no table: write them without [{value.key}]"
     if value.key.replace("-", "_") in keys:
         return f"; is {value.key.replace('-', '_')!r} meant?"

@@ -11,6 +11,7 @@ from typing import Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from regard_service.app.cores import cpu_limit
+from regard_service.app.setting_checks import check_host_names, check_order, check_parts, check_ports, check_text
 from regard_service.app.setting_faults import describe_faults
 from regard_service.app.setting_sources import read_environment, read_file, read_flags, unknown_keys
 from regard_service.auth.address import networks
@@ -215,7 +216,7 @@ class Settings(BaseModel):
 
     trace_endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://",
+        pattern=r"^https?://[^/]",
         description="OTLP collector (gRPC) that receives traces, http://HOST:4317; unset: as OTEL_... variables say",
     )
     trace_sample_ratio: float | None = Field(
@@ -230,7 +231,11 @@ class Settings(BaseModel):
     )
     @classmethod
     def _split_list(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, list | tuple):
+            check_parts(value)
+        return value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -241,6 +246,8 @@ class Settings(BaseModel):
             return value.lower()
         if isinstance(value, bool) and annotation is not bool:
             raise ValueError("must not be true or false")
+        if isinstance(value, str) and annotation in (str, Path, Path | None):
+            check_text(value)
         return value
 
     @field_validator(
@@ -256,6 +263,8 @@ class Settings(BaseModel):
     @field_validator("default_models", mode="before")
     @classmethod
     def _split_table(cls, value: object) -> object:
+        if isinstance(value, dict):
+            check_parts(value.values())
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
@@ -269,11 +278,17 @@ class Settings(BaseModel):
         networks(value)
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        check_host_names(value or ())
+        return value
+
     @model_validator(mode="after")
-    def _ports_differ(self) -> Self:
-        fixed = [port for port in (self.grpc_port, self.http_port, self.health_port) if port]
-        if len(set(fixed)) < len(fixed):
-            raise ValueError("grpc_port, http_port and health_port must differ")
+    def _fit_each_other(self) -> Self:
+        check_ports({"grpc_port": self.grpc_port, "http_port": self.http_port, "health_port": self.health_port})
+        check_order("drain_delay_s", self.drain_delay_s, "drain_timeout_s", self.drain_timeout_s)
+        check_order("default_deadline_s", self.default_deadline_s, "max_deadline_s", self.max_deadline_s)
         return self
 
     @model_validator(mode="after")
@@ -325,7 +340,7 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate({key: value.value for key, value in known.items()})
         except ValidationError as error:
-            problems += describe_faults(error.errors(), known)
+            problems += describe_faults(error.errors(), known, cls.model_fields)
         if problems:
             raise SettingsError(problems)
         return settings

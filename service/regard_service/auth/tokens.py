@@ -13,16 +13,21 @@ A token is 256 random bits. A plain hash therefore protects it as well as a slow
 
 import hashlib
 import hmac
+import re
 import secrets
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from regard_service.configuration.fault_words import Fault, without_consequences, words
+from regard_service.configuration.toml_files import read_toml
 
 Scope = Literal["infer", "admin"]
 
 TOKEN_BYTES = 32
+KEYS = "; [[tokens]] has name, sha256, scopes, requests_per_s, max_concurrent and weight"
+ENTRY = "; each token begins with the line [[tokens]]"
 
 
 class TokensError(Exception):
@@ -41,12 +46,33 @@ class TokenEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: str
+    sha256: str
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     requests_per_s: Annotated[float, Field(gt=0)] | None = None
     max_concurrent: Annotated[int, Field(gt=0)] | None = None
     weight: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+
+    @field_validator("requests_per_s", "max_concurrent", "weight", mode="before")
+    @classmethod
+    def _is_number(cls, value: object) -> object:
+        if isinstance(value, bool):  # to Python a number
+            raise ValueError("must not be true or false")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) is None:
+            raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first")
+        return value
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_hash(cls, value: str) -> str:
+        if re.fullmatch(r"[0-9a-f]{64}", value) is None:
+            raise ValueError("must be 64 hexadecimal digits in lower case, as `regard token` prints them")
+        return value
 
 
 class TokenFile(BaseModel):
@@ -72,13 +98,12 @@ class TokenFile(BaseModel):
             TokensError: it cannot be read, or has faults.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(read_toml(path))
         except OSError as error:
             raise TokensError(f"{path}: {error.strerror}") from None
         except ValidationError as error:
-            # The message omits the values: a value that is no hash may be a token.
-            faults = [f"{'.'.join(map(str, each['loc'])) or 'file'}: {each['msg']}" for each in error.errors()]
-            raise TokensError(f"{path}: {'; '.join(faults)}") from None
+            faults = "; ".join(map(_describe, without_consequences(error.errors())))
+            raise TokensError(f"{path}: {faults}") from None
         except ValueError as error:
             raise TokensError(f"{path}: {error}") from None
 
@@ -90,6 +115,13 @@ class TokenFile(BaseModel):
             if hmac.compare_digest(entry.sha256, digest):
                 found = entry
         return found
+
+
+def _describe(fault: Fault) -> str:
+    """Omits the value: one that is no hash may be a token."""
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).removeprefix(".")
+    meant = KEYS if fault["type"] == "extra_forbidden" else ENTRY if fault["loc"] == ("tokens",) else ""
+    return (f"{place}: " if place else "") + words(fault) + meant
 
 
 def new_token() -> str:

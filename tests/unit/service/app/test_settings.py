@@ -113,8 +113,31 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_ports_differ_unless_they_are_0() -> None:
-    assert problems(flags={"grpc_port": 9, "http_port": 9}) == ["grpc_port, http_port and health_port must differ"]
+    assert problems(flags={"grpc_port": 9, "http_port": 9}) == ["grpc_port and http_port must differ (both are 9)"]
+    assert problems(flags={"health_port": 8080}) == ["http_port and health_port must differ (both are 8080)"]
     assert Settings.load(environment={}, flags={"grpc_port": 0, "http_port": 0}).http_port == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ({"drain_delay_s": 60}, "drain_delay_s must be at most drain_timeout_s (they are 60 and 30)"),
+        ({"default_deadline_s": 900}, "default_deadline_s must be at most max_deadline_s (they are 900 and 600)"),
+    ],
+)
+def test_a_time_that_another_one_cuts_is_refused(flags: dict[str, object], problem: str) -> None:
+    assert problems(flags=flags) == [problem]
+
+
+def test_the_file_is_no_setting() -> None:
+    assert problems(environment={"REGARD_CONFIG": "a.toml"}) == [
+        "REGARD_CONFIG: there is no such setting; --config FILE names the file"
+    ]
+
+
+def test_addresses_may_stand_among_allowed_hosts() -> None:
+    settings = Settings.load(environment={"REGARD_ALLOWED_HOSTS": "a.example,127.0.0.1,[::1],*"})
+    assert settings.allowed_hosts == ("a.example", "127.0.0.1", "[::1]", "*")
 
 
 def test_settings_are_frozen() -> None:
@@ -140,9 +163,9 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
         ],
         ('max_slots = "many"', "max_slots: must be a whole number, without a unit (it is 'many')"),
         ("max_slots = 3.5", "max_slots: must be a whole number (it is 3.5)"),
-        ("max_slots = true", "max_slots: must not be true or false (it is True)"),
+        ("max_slots = true", "max_slots: must not be true or false (it is true)"),
         ("max_slots = 0", "max_slots: must be at least 1 (it is 0)"),
-        ("max_queue = 2024-01-01", "max_queue: must be a whole number (it is datetime.date(2024, 1, 1))"),
+        ("max_queue = 2024-01-01", "max_queue: must be a whole number (it is 2024-01-01)"),
         ('max_message_bytes = "32MB"', "max_message_bytes: must be a whole number, without a unit (it is '32MB')"),
         ('max_deadline_s = "10s"', "max_deadline_s: must be a number, without a unit (it is '10s')"),
         ("max_deadline_s = inf", "max_deadline_s: must be a finite number (it is inf)"),
@@ -170,7 +193,7 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
         ('provider = "gpu"', "provider: must be 'auto', 'cpu' or 'cuda' (it is 'gpu')"),
         (
             'trace_endpoint = "localhost:4317"',
-            "trace_endpoint: must begin with http:// or https:// (it is 'localhost:4317')",
+            "trace_endpoint: must begin with http:// or https://, and name a host (it is 'localhost:4317')",
         ),
         ("port = 1", "port: there is no such setting; is 'grpc_port' or 'http_port' meant?"),
         ("grpc-port = 1", "grpc-port: there is no such setting; is 'grpc_port' meant?"),
@@ -178,6 +201,31 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
             "[server]\ngrpc_port = 1",
             "server: there is no such setting; settings stand in no table: write them without [server]",
         ),
+        (
+            "[server]\nmax_queu = 1",
+            "server: there is no such setting; settings stand in no table: write them without [server]",
+        ),
+        (
+            "[default_models]\nmax_queue = 3",
+            "default_models[max_queue]: max_queue is a setting: write it above the line [default_models]",
+        ),
+        (
+            "[default_models]\ntranslation = ''",
+            "default_models: each part must not be empty (it is {'translation': ''})",
+        ),
+        ("models = ['a', ' ']", "models: each part must not be empty (it is ['a', ' '])"),
+        ("tokens_file = ''", "tokens_file: must not be empty (it is '')"),
+        ('tls_key = "a\\u0000b"', "tls_key: must not contain the character NUL (it is 'a\\x00b')"),
+        (
+            "allowed_hosts = ['http://a']",
+            "allowed_hosts: 'http://a' must be a name without scheme, port and path, such as 'example.org' "
+            "(it is ['http://a'])",
+        ),
+        (
+            "trace_endpoint = 'http://'",
+            "trace_endpoint: must begin with http:// or https://, and name a host (it is 'http://')",
+        ),
+        ("max_slots = 8\nmax_queue = 3\nmax_slots = 9", "line 3: max_slots: is set twice"),
     ],
 )
 def test_a_slip_in_the_file_is_named_in_words(tmp_path: Path, content: str, problem: str) -> None:
