@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from evidence_table import show
 from own_server import server
 from sklearn.datasets import load_digits
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
@@ -25,7 +26,6 @@ EVIDENCE: tuple[Evidence, ...] = ("rollout", "value_norm", "contribution", "occl
 NUM_TRAINED, NUM_EXPLAINED = 1437, 120  # of 1797 pictures
 NUM_STEPS, BATCH, LEARNING_RATE = 600, 64, 2e-3
 AT_ONCE = 8  # pictures of a call
-NUM_RESAMPLED = 2000
 
 
 def main() -> None:
@@ -84,17 +84,6 @@ def explained(client: regard.Client, pixels: np.ndarray) -> Iterator[tuple[Expla
     for start in range(0, len(pixels), AT_ONCE):
         for result in client.classify_images([*pixels[start : start + AT_ONCE]], model="digits", explain=EVIDENCE):
             yield result.explanations
-
-
-def show(pictures: list[tuple[Explanation, ...]]) -> None:
-    """Prints the means over pictures, and what each is above the random order's."""
-    for name in ("comprehensiveness", "sufficiency"):
-        values = np.array([[getattr(each, name) for each in picture] for picture in pictures])
-        rows = np.random.default_rng(0).integers(len(values), size=(NUM_RESAMPLED, len(values)))
-        for column, evidence in enumerate(EVIDENCE):
-            above = values[:, column] - values[:, EVIDENCE.index("random")]
-            low, high = np.quantile(above[rows].mean(axis=1), [0.025, 0.975])
-            print(f"{name} {evidence}: {values[:, column].mean():.3f}, above random {low:+.3f} to {high:+.3f}")
 
 
 if __name__ == "__main__":
