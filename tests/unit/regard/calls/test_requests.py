@@ -169,7 +169,8 @@ def test_a_text_is_no_timeout() -> None:
         (
             {"attention": "aligment"},
             "attention.kinds[0]",
-            "'aligment' is none of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; did you mean 'alignment'?",
+            "'aligment' is none of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; "
+            "did you mean 'alignment'?",
         ),
         ({"attention": True, "words": "yes"}, "words", "must be True or False; it is of type str"),
         ({"protected_spans": 5}, "text_options.protected_spans", "must be a list; it is of type int"),

@@ -83,7 +83,8 @@ SLIPS: list[tuple[Any, Any, str, str]] = [
         pb.TranslateRequest,
         {"attention": {"kinds": ["aligment"]}},
         "attention.kinds[0]",
-        '"aligment" is none of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; did you mean "alignment"?',
+        '"aligment" is none of cross, alignment, encoder_self, decoder_self, rollout, channel, spatial; '
+        'did you mean "alignment"?',
     ),
     (
         pb.TranslateRequest,
