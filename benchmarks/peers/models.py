@@ -47,7 +47,8 @@ BART = Model("bart-base", "bart")
 CAPTIONER = Model("vit-gpt2", "captioner", in_ctranslate2=False)
 EVERYDAY = Model("everyday", "shipped", shipped="everyday")
 STUDENT = Model("en-pt", "student", in_ctranslate2=False, in_optimum=False, maker=("student_checkpoint", "students"))
-MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY, STUDENT)
+BERT = Model("bert-base", "bert", in_ctranslate2=False, in_optimum=False, maker=("bert_checkpoint", "encoders"))
+MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY, STUDENT, BERT)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class ModelFiles:
     def converted(self, quantization: str) -> Path:
         """CTranslate2's conversion."""
         return self.folder / self.model.name / f"ctranslate2-{quantization}"
+
+    @property
+    def quantized(self) -> Path:
+        """An encoder's graph that ONNX Runtime's own tools made int8."""
+        return self.folder / self.model.name / "onnxruntime"
 
     @property
     def exported_by_optimum(self) -> Path:
@@ -107,6 +113,10 @@ def prepare(files: ModelFiles, environments: Path, stage: Callable[[str], None],
         stage(f"{model.name}: converting for optimum")
         with _made(files.exported_by_optimum) as target:
             _call("optimum_convert", python_of(environments, "optimum"), source=files.checkpoint, folder=target)
+    if model is BERT and not files.quantized.exists():
+        stage(f"{model.name}: converting for ONNX Runtime")
+        with _made(files.quantized) as target:
+            _call(model.maker[0], python_of(environments, model.maker[1]), source=files.checkpoint, folder=target)
     if not model.shipped and not (stale and files.bundle.exists()):
         _export(files, stage)
 

@@ -60,7 +60,7 @@ class Load(BaseModel):
     """What to send, and for how long.
 
     Attributes:
-        api: Regard's API, the peers' thin gRPC API, or JSON over HTTP.
+        api: Regard's API for translations or for vectors, the peers' thin gRPC API, or JSON over HTTP.
         requests: pairs of a text and the length of its output, sent in turn; at 0 the model itself ends the output.
         language: target language, for models with several.
         attention: kinds of maps to request from Regard.
@@ -71,7 +71,7 @@ class Load(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    api: Literal["regard", "thin", "http"]
+    api: Literal["regard", "regard-encode", "thin", "http"]
     target: str
     model: str
     requests: tuple[tuple[str, int], ...]
@@ -179,6 +179,8 @@ async def _connected(load: Load, stack: AsyncExitStack) -> Call:
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
     if load.api == "thin":
         return _thin(channel)
+    if load.api == "regard-encode":
+        return _encode_call(channel, load.model)
     return regard_call(channel, load.model, load.language, load.attention)
 
 
@@ -200,6 +202,18 @@ def regard_call(channel: grpc.aio.Channel, model: str, language: str, attention:
         if len(best.attention) != len(kinds):
             raise RuntimeError(f"an answer has {len(best.attention)} maps instead of {len(kinds)}")
         return len(best.tokens), (timings.queue_ms, timings.encode_ms, timings.decode_ms)
+
+    return call
+
+
+def _encode_call(channel: grpc.aio.Channel, model: str) -> Call:
+    """Vectors by a Regard server; the tokens are those of the text."""
+    stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
+
+    async def call(text: str, _: int) -> tuple[int, Timings]:
+        result = (await stub.Encode(pb.EncodeRequest(model=model, texts=[text]), timeout=CALL_TIMEOUT_S)).results[0]
+        read = result.input
+        return read.num_tokens, (read.timings.queue_ms, read.timings.encode_ms, read.timings.decode_ms)
 
     return call
 

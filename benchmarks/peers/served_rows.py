@@ -177,10 +177,10 @@ def mixed_requests(files: ModelFiles) -> list[tuple[str, int]]:
     sizes = dict(zip(words, map(len, pieces.encode(list(words))), strict=True))
     drawn = random.Random(SEED)
     lengths = drawn.choices(length_pairs("translation"), k=NUM_REQUESTS)
-    return [(_text(sizes, source - 1, drawn), target) for source, target in lengths]
+    return [(text_of(sizes, source - 1, drawn), target) for source, target in lengths]
 
 
-def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
+def text_of(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
     """Random words with at least `length` pieces in total, and few more."""
     words, known, size = [], list(sizes), 0
     while size < length:

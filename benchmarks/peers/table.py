@@ -5,9 +5,10 @@ from functools import partial
 
 from benchmarks.peers import everyday
 from benchmarks.peers.agreement import AgreementRow
+from benchmarks.peers.encoders import EncodeRow
 from benchmarks.peers.footprint import MemoryRow, OutsideRow
 from benchmarks.peers.jobs import Job, drawn_length_job
-from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, STUDENT, Model, ModelFiles
+from benchmarks.peers.models import BART, BERT, CAPTIONER, EVERYDAY, MARIAN, STUDENT, Model, ModelFiles
 from benchmarks.peers.rows import BatchRow, Context, Row
 from benchmarks.peers.served_rows import MapsRow, ProcessesRow, ServedRow, mixed_requests
 from benchmarks.peers.students import StudentAgreementRow, StudentRow, StudentServedRow
@@ -82,6 +83,7 @@ ROWS = (
     Row("processes-marian", "Marian-base, 32 clients through gRPC, two processes", MARIAN, _two_of_marian),
     Row("outside", "Marian-base, outside ONNX Runtime, 32 slots", MARIAN, OutsideRow(MARIAN, 32, _full, 15.0, 7.0)),
     Row("memory", "Marian-base, memory, 32 slots", MARIAN, MemoryRow(MARIAN, 32, _full, 1.2, 1.0)),
+    Row("encode", "BERT-base, vectors, 32 clients", BERT, EncodeRow()),
     Row("quality", "everyday, Tatoeba dev", EVERYDAY, everyday.QualityRow()),
     _row("bart", BART, 1),
     replace(_row("bart", BART, 8), is_long=True),

@@ -119,6 +119,27 @@ test("a picture's label lies over the picture, and the commands to copy return i
   await close();
 });
 
+test("gates of positions lie over the picture once for each layer, and those of channels are a table", async () => {
+  const { page, complaints, close } = await b.open(b.SERVER_URL);
+  await choose(page, "Classify", "gates");
+  await page.getByLabel("Picture", { exact: true }).setInputFiles(PICTURE);
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  const kinds = ["ATTENTION_KIND_CHANNEL", "ATTENTION_KIND_SPATIAL"];
+  const [result] = await answerOf("/v1/classify", { images: [readFileSync(PICTURE).toString("base64")], model: "gates", attention: { kinds } });
+  const labels = await page.getByRole("list", { name: "Labels" }).locator(".name").allTextContents();
+  assert.deepEqual(labels, result.labels.map(({ label }) => label));
+  assert.deepEqual(await page.locator(".filmstrip li").allTextContents(), ["layer 0", "layer 1"]);
+  const table = page.getByRole("group", { name: "Gates of channels" });
+  const shown = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map(({ textContent }) => textContent)));
+  const expected = rowsOf(result, "ATTENTION_KIND_CHANNEL").map((gates, layer) => [`layer ${layer}`, ...gates.map((gate) => gate.toFixed(2))]);
+  assert.deepEqual(shown, expected);
+  await b.checkAccessibility(page);
+  await b.screenshot(page, "classify-gates");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("lines have the cosines of their vectors, and each its maps; a link shows them again", async () => {
   const { page, complaints, close } = await b.open(b.SERVER_URL);
   await choose(page, "Encode", "vectors");

@@ -27,6 +27,7 @@ from tests.integration.fake_regard import encode_map
 from tests.system.served import served
 from tests.unit.export.detector_checkpoints import write_detector
 from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier, write_vilt
+from tests.unit.export.gated_checkpoints import write_gated_classifier
 from tests.unit.regard.sample_results import caption_result, message_map, rows, text_result
 
 HERE = Path(__file__).parent
@@ -169,6 +170,7 @@ def one_step_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_picture_classifier(root / "checkpoints" / "pictures", "vit")
     write_vilt(root / "checkpoints" / "answers")
     write_detector(root / "checkpoints" / "boxes", "detr")
+    write_gated_classifier(root / "checkpoints" / "gates")
     for folder in sorted((root / "checkpoints").iterdir()):
         options = ["-o", str(root / "models" / folder.name), "--precision", "float32"]
         done = CliRunner().invoke(export_command, [str(folder), *options])

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.peers.inside import lines
@@ -14,8 +15,13 @@ START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
 
-def main() -> None:
-    """Serves `open`, which starts the program and returns its port."""
+def serve(app: str, libraries: Sequence[str]) -> None:
+    """Serves `open`, which starts the program and returns its port.
+
+    Args:
+        app: the program, a module of `inside`.
+        libraries: those whose versions the report names.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
     def open_(*, num_workers: int, max_batch: int, delay_ms: float, folder: str, checkpoint: str) -> dict[str, Any]:
@@ -25,13 +31,12 @@ def main() -> None:
             "delay-s": delay_ms / 1000, "port": port,
         }  # fmt: skip
         flags = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
-        started.append(subprocess.Popen([sys.executable, "-m", "benchmarks.peers.inside.litserve_app", *flags]))
+        started.append(subprocess.Popen([sys.executable, "-m", f"benchmarks.peers.inside.{app}", *flags]))
         _wait(started[0], port)
         setting = (
             f"int8, {num_workers} inference processes x 1 thread, batches of up to {max_batch} after {delay_ms:g} ms"
         )
-        names = ("litserve", "ctranslate2", "uvicorn", "fastapi")
-        versions = {name: importlib.metadata.version(name) for name in names}
+        versions = {name: importlib.metadata.version(name) for name in libraries}
         return {"versions": versions, "setting": setting, "port": port}
 
     try:
@@ -62,4 +67,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    serve("litserve_app", ("litserve", "ctranslate2", "uvicorn", "fastapi"))

@@ -15,9 +15,7 @@ def test_usual_sources_are_near_zero_and_others_above() -> None:
     learned = gaussian(SPEC, (5 + scales * rng.normal(size=(2000, 8))).astype(np.float32))
     usual = learned.novelty((5 + scales * rng.normal(size=(500, 8))).astype(np.float32))
     assert abs(np.exp(usual).mean() - 1) < 0.1
-    unusual = learned.novelty(
-        np.array([[5 + 2, *[5.0] * 7]], np.float32)
-    )  # 20 deviations of the first axis
+    unusual = learned.novelty(np.array([[5 + 2, *[5.0] * 7]], np.float32))  # 20 deviations of the first axis
     assert unusual[0] > usual.max()
 
 

@@ -1,11 +1,9 @@
 """Our gated classifier: the export's gates against the net, and the maps that its bundles offer."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import LoadOptions
@@ -13,30 +11,19 @@ from regard_export.errors import ExportError
 from regard_export.exporting.encoder_export import export_encoder
 from regard_export.exporting.options import ExportOptions
 from regard_export.families.loading import load_any_model
-from regard_export.families.regard_checkpoints.gated_classifier import FAMILY
 from regard_export.verification.encoder_verifier import EncoderVerifier
-from regard_models.nets.gated_classifier import Gate, GatedClassifier, GatedClassifierConfig
+from regard_models.nets.gated_classifier import Gate
 from regard_models.picture_checkpoint import PictureCheckpoint
 from regard_service.bundle import Bundle
 from regard_service.domain.offered_maps import has_value_norms, offered_kinds
 from regard_service.engine.runtime.runner import Runner
+from tests.unit.export.gated_checkpoints import write_gated_classifier
 
-CONFIG = GatedClassifierConfig(("a", "b", "c"), 32, (4, 8), 2)
 OFFERED = {"none": (), "squeeze_excitation": ("channel",), "cbam": ("channel", "spatial")}
 
 
-def write(folder: Path, gate: Gate = "cbam") -> Path:
-    torch.manual_seed(0)
-    net = GatedClassifier(replace(CONFIG, gate=gate))
-    for parameter in net.parameters():  # a missing one changes the result
-        torch.nn.init.normal_(parameter, std=0.3)
-    settings = {"family": FAMILY, **net.config.to_json()}
-    PictureCheckpoint(settings, net.state_dict(), {"description": "letters", "scores": {"accuracy": 50.0}}).save(folder)
-    return folder
-
-
 def exported(folder: Path, gate: Gate) -> tuple[EncoderModel, Bundle]:
-    model = load_any_model(write(folder / "checkpoint", gate))
+    model = load_any_model(write_gated_classifier(folder / "checkpoint", gate))
     assert isinstance(model, EncoderModel)
     plan = ExportOptions("m", "1", ["int8", "float32"], {})
     return model, export_encoder(model, folder / "bundle", plan, lambda _: None)  # raises if a check fails
@@ -68,7 +55,7 @@ def test_traces_have_the_gates_of_every_layer(tmp_path: Path) -> None:
 
 def test_verification_finds_a_gate_that_the_net_does_not_have(tmp_path: Path) -> None:
     _, bundle = exported(tmp_path, "cbam")
-    checkpoint = PictureCheckpoint.load(write(tmp_path / "other"))
+    checkpoint = PictureCheckpoint.load(write_gated_classifier(tmp_path / "other"))
     checkpoint.weights["gates.1.spatial.conv.bias"] += 0.5
     checkpoint.save(tmp_path / "other")
     other = load_any_model(tmp_path / "other")
@@ -80,7 +67,7 @@ def test_verification_finds_a_gate_that_the_net_does_not_have(tmp_path: Path) ->
 
 
 def test_other_tasks_and_damaged_weights_are_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path / "checkpoint")
+    folder = write_gated_classifier(tmp_path / "checkpoint")
     with pytest.raises(ExportError, match="this checkpoint does classification, not detection"):
         load_any_model(folder, LoadOptions("detection"))
     checkpoint = PictureCheckpoint.load(folder)
