@@ -44,6 +44,9 @@ MAX_LISTED_CONTROL_TOKENS = 16  # in an error
 # vocabulary lacks has several for each character.
 MAX_TOKENS_PER_CALL = 2**20
 
+# Of the texts of a call with markup: a tag takes ten microseconds of a thread.
+MAX_TAGS_PER_CALL = 200_000
+
 Reading = Callable[[], Input]
 """Reads an input, or raises InvalidInput."""
 
@@ -299,7 +302,7 @@ def _markup(call: TranslateCall, model: LoadedModel) -> MarkupFormat | None:
     """Returns the format of texts with tags, None for plain ones.
 
     Raises:
-        InvalidInput: the model has no alignment by which tags could be placed.
+        InvalidInput: the model has no alignment by which tags could be placed, or there are too many of them.
     """
     markup = call.text_options.format
     if markup == "plain":
@@ -307,6 +310,9 @@ def _markup(call: TranslateCall, model: LoadedModel) -> MarkupFormat | None:
     if not model.manifest.attention.is_alignment_usable:
         reason = f"model {model.name!r} has no alignment heads that were chosen by data, so tags cannot be placed"
         raise InvalidInput.of("text_options.format", reason)
+    if sum(text.count("<") + text.count("&") for text in call.texts) > MAX_TAGS_PER_CALL:
+        found = f"have more than {MAX_TAGS_PER_CALL} tags and entities, the limit of a call"
+        raise InvalidInput.of("texts", f"{found}; what helps: fewer texts a call")
     return markup
 
 

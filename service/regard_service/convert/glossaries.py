@@ -1,13 +1,14 @@
 """Reads requests about glossaries, and writes glossaries."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert.checks import Checks
 from regard_service.convert.control import read_entries, write_entry
 from regard_service.domain.glossaries import Glossary, GlossaryEntry
 from regard_service.errors import InvalidInput
-from regard_service.validation.glossaries import MAX_TERMS
+from regard_service.validation.glossaries import MAX_GLOSSARY_TERMS, MAX_TERMS
 from regard_service.validation.texts import EMPTY
 
 ReadFile = Callable[[bytes, str, str, str], Iterator[GlossaryEntry]]
@@ -27,7 +28,8 @@ def read_glossary(request: pb.PutGlossaryRequest, read_file: ReadFile) -> Glossa
     entries = tuple(read_entries(Checks(), request.terms, "terms"))  # the store checks them
     if request.file:
         languages = request.source_language, request.target_language
-        entries = tuple(read_file(request.file, request.media_type, *languages))
+        read = read_file(request.file, request.media_type, *languages)
+        entries = tuple(islice(read, MAX_GLOSSARY_TERMS + 1))  # of more, none is read: the store refuses them
     return Glossary(request.name, request.source_language, request.target_language, entries)
 
 

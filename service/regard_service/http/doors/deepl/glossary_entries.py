@@ -1,11 +1,12 @@
 """The entries of DeepL's glossaries: a pair of terms a line, as TSV or CSV."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.errors import InvalidInput
 from regard_service.http.json_fields import shown
+from regard_service.validation.glossaries import MAX_GLOSSARY_TERMS
 
 FORMATS = ("tsv", "csv")
 _CELLS = {
@@ -22,7 +23,7 @@ def read_entries(text: str, form: str, path: str) -> tuple[GlossaryEntry, ...]:
         path: of the text in the request.
 
     Raises:
-        InvalidInput: names the line and its fault.
+        InvalidInput: names the line and its fault, or there are more entries than a glossary may have.
     """
     rows = _tab_separated(text) if form == "tsv" else _comma_separated(text, path)
     entries = []
@@ -33,6 +34,8 @@ def read_entries(text: str, form: str, path: str) -> tuple[GlossaryEntry, ...]:
         if not (source and target):
             raise InvalidInput.of(path, f"line {number}: the {'target' if source else 'source'} is empty")
         entries.append(GlossaryEntry(source, target, False, True))
+        if len(entries) > MAX_GLOSSARY_TERMS:
+            raise InvalidInput.of(path, f"holds more than {MAX_GLOSSARY_TERMS} entries, the limit of a glossary")
     _check_unique(entries, path)
     return tuple(entries)
 
@@ -42,14 +45,16 @@ def write_entries(entries: Iterable[GlossaryEntry]) -> str:
     return "\n".join(f"{entry.source}\t{entry.target}" for entry in entries)
 
 
-def _tab_separated(text: str) -> list[tuple[int, list[str]]]:
-    return [(number, line.split("\t")) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+def _tab_separated(text: str) -> Iterator[tuple[int, list[str]]]:
+    return ((number, line.split("\t")) for number, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
-def _comma_separated(text: str, path: str) -> list[tuple[int, list[str]]]:
+def _comma_separated(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, cells
     except csv.Error as error:
         raise InvalidInput.of(path, f"line {reader.line_num}: {error}") from None
 

@@ -25,6 +25,9 @@ LATENCY, QUALITY, PREFERS_QUALITY = "latency_optimized", "quality_optimized", "p
 _NO_NAME = re.compile(r"""[\s<>/&="'*]""")
 _FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+MAX_ELEMENT_NAMES = 1000
+"""Of a parameter."""
+
 _OF_MARKUP = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
 
 
@@ -198,6 +201,9 @@ def _elements(parameters: Parameters, handling: str | None) -> ElementRules:
 def _names(parameters: Parameters, parameter: str, handling: str | None) -> frozenset[str]:
     """Returns the names of elements that a parameter lists."""
     names = parameters.names(parameter)
+    if len(names) > MAX_ELEMENT_NAMES:
+        parameters.fault(parameter, f"names {len(names)} elements; the limit is {MAX_ELEMENT_NAMES}")
+        return frozenset()
     for name in names:
         if _NO_NAME.search(name):
             parameters.fault(parameter, f"{shown(name)} is no name of an element; names stand without angle brackets")

@@ -1,11 +1,16 @@
 """Fields of requests: JSON, forms, forms of parts and queries give the same, and faults name what is wrong."""
 
 import json
-from urllib.parse import urlencode
+import tracemalloc
+from unittest import mock
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regard_service.errors import InvalidInput
+from regard_service.http.doors import fields
 from regard_service.http.doors.fields import FORM, PARTS, read_fields
 
 PAIRS = [("q", "Grüße, Ana!"), ("source", "auto"), ("target", "de")]
@@ -91,3 +96,27 @@ def test_text_of_a_part_that_is_no_utf_8_names_its_field() -> None:
     body = b'--xyz\r\nContent-Disposition: form-data; name="q"\r\n\r\n\xff\r\n--xyz--\r\n'
     with pytest.raises(InvalidInput, match=r"q: .*UTF-8"):
         read_fields(f"{PARTS}; boundary=xyz", body, [])
+
+
+ESCAPED = st.lists(st.sampled_from(["g", "+", "%C3%A4", "%41", "%", "%4", "%zz", "k" * 5, "%2B"]), max_size=12)
+
+
+@given(st.lists(st.tuples(ESCAPED.map("".join), ESCAPED.map("".join)), min_size=1, max_size=4), st.integers(3, 40))
+def test_a_form_is_read_as_by_urllib_whatever_its_slices(pairs: list[tuple[str, str]], size: int) -> None:
+    body = "&".join(f"{name}={value}" for name, value in pairs)
+    expected: dict[str, list[str]] = {}
+    for name, value in parse_qsl(body, keep_blank_values=True, strict_parsing=True):
+        expected.setdefault(name, []).append(value)
+    with mock.patch.object(fields, "SLICE_BYTES", size):
+        assert read_fields(FORM, body.encode(), []).values == expected
+
+
+def test_escapes_take_no_more_memory_than_a_few_times_the_body() -> None:
+    """Each is an object of 34 bytes to urllib: 900 MB of a body of 12 MB were seen."""
+    body = b"q=" + b"%41" * 500_000
+    tracemalloc.start()
+    try:
+        assert len(read_fields(FORM, body, []).get("q")) == 500_000
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(body)
+    finally:
+        tracemalloc.stop()

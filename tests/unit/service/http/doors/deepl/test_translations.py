@@ -79,6 +79,11 @@ def test_the_type_of_model_is_how_it_searches() -> None:
         ({"tag_handling": "md"}, "tag_handling", "xml or html"),
         ({"ignore_tags": "x"}, "ignore_tags", "needs tag_handling"),
         ({"tag_handling": "xml", "ignore_tags": ["x", "<y>"]}, "ignore_tags", '"<y>" is no name of an element'),
+        (
+            {"tag_handling": "xml", "splitting_tags": ",".join(f"t{number}" for number in range(1001))},
+            "splitting_tags",
+            "names 1001 elements; the limit is 1000",
+        ),
         ({"tag_handling": "html", "splitting_tags": "x,p q"}, "splitting_tags", '"p q" is no name of an element'),
         ({"outline_detection": False}, "outline_detection", "needs tag_handling"),
         ({"outline_detection": "0", "tag_handling": "html"}, "outline_detection", 'tag_handling "xml"'),
