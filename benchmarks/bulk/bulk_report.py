@@ -82,6 +82,7 @@ class BulkReport(Measurement):
                 clients.median >= MIN_RATIO,
             ),
             Verdict("rate of a corpus over that of client.map", mapped.text(), bound, mapped.median >= MIN_RATIO),
+            self._long_verdict(),
             Verdict(
                 f"memory of a corpus {times:g} times as long",
                 f"{large / small:.2f} ({small:.0f} and {large:.0f} MB)",
@@ -90,6 +91,12 @@ class BulkReport(Measurement):
             ),
             *self._aligned_verdicts(),
         ]
+
+    def _long_verdict(self) -> Verdict:
+        """The longest corpus over the median of `client.map`: no round has both."""
+        ratio = self.long_rate / Spread.of([each.mapped for each in self.rounds]).median
+        what = f"rate of a corpus of {max(self.peak_mb):,} rows over that of client.map"
+        return Verdict(what, f"{ratio:.3f}", f"at least {MIN_RATIO}", ratio >= MIN_RATIO)
 
     def _aligned_verdicts(self) -> list[Verdict]:
         """The bound of `client.map`; none of a report of an earlier version, which lacks these rounds."""

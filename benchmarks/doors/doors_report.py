@@ -101,4 +101,4 @@ class DoorsReport(Measurement):
 
     def notes(self) -> list[str]:
         """Remarks below the tables."""
-        return []
+        return [self.machine.busy_note] if self.machine.is_busy else []

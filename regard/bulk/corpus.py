@@ -3,17 +3,19 @@
 import glob
 import hashlib
 import stat
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
-from regard.bulk.duplicates import SeenIds
+from regard.bulk.duplicates import MAX_ADDED, SeenIds
 from regard.bulk.lines import JsonLines, PlainLines, TabLines
 from regard.bulk.parquet import ParquetTable
 from regard.bulk.rows import Columns, CorpusError, Row, Source
 
 CorpusFormat = Literal["jsonl", "tsv", "lines", "parquet"]
+MAX_GATHERED = 2**20  # characters or bytes of rows that are numbered together
+
 FORMATS: tuple[CorpusFormat, ...] = get_args(CorpusFormat)
 
 ENDINGS: Mapping[str, CorpusFormat] = {
@@ -73,18 +75,37 @@ class Corpus:
         with SeenIds() as seen:
             for source, table in zip(self.sources, self._tables, strict=True):
                 end = index + source.num_rows
-                for row in table.rows():
-                    yield _numbered(row, index, seen)
-                    index += 1
+                for rows in _gathered(table.rows()):
+                    yield from _numbered(rows, index, seen)
+                    index += len(rows)
                 if index != end or source.path.stat().st_size != source.size_bytes:
                     raise CorpusError(f"{source.path} has changed while the run read it")
 
 
-def _numbered(row: Row, index: int, seen: SeenIds) -> Row:
-    numbered = replace(row, index=index)
-    if row.custom_id is None or seen.add(row.custom_id) or row.error is not None:
-        return numbered
-    return numbered.refused("DUPLICATE_ID", f"an earlier row has the same custom_id, {row.custom_id!r}")
+def _gathered(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Several rows at a time: at most `MAX_ADDED`, and few if they are large."""
+    gathered: list[Row] = []
+    size = 0
+    for row in rows:
+        gathered.append(row)
+        size += len(row.value)
+        if len(gathered) == MAX_ADDED or size > MAX_GATHERED:
+            yield gathered
+            gathered, size = [], 0
+    if gathered:
+        yield gathered
+
+
+def _numbered(rows: list[Row], index: int, seen: SeenIds) -> Iterator[Row]:
+    """Numbers rows from `index`, and refuses those whose name occurred before."""
+    are_new = iter(seen.add([row.custom_id for row in rows if row.custom_id is not None]))
+    for number, row in enumerate(rows, index):
+        is_new = row.custom_id is None or next(are_new)
+        numbered = replace(row, index=number)
+        if is_new or row.error is not None:
+            yield numbered
+        else:
+            yield numbered.refused("DUPLICATE_ID", f"an earlier row has the same custom_id, {row.custom_id!r}")
 
 
 def format_of(path: str) -> CorpusFormat | None:

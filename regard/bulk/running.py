@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 from regard.bulk.corpus import Corpus
 from regard.bulk.manifest import Manifest
 from regard.bulk.rows import Row
-from regard.bulk.shards import ShardFolder, ShardFormat, ShardWriter
+from regard.bulk.shards import ShardCloser, ShardFolder, ShardFormat, ShardWriter
 from regard.calls.mapping import CONCURRENCY, Batch, Outcome, in_flight, is_of_input
 
 MAX_BATCH_CHARACTERS = 2**20  # in one call; a server takes messages of 32 MiB by default
@@ -105,17 +105,20 @@ def run(job: Job, on_progress: OnCounted | None = None) -> Counts:
 def _run_batches(job: Job, folder: ShardFolder, manifest: Manifest, on_progress: OnCounted) -> None:
     progress = _Progress(on_progress)
     with (
+        ShardCloser(folder) as closer,
         closing(job.corpus.rows()) as rows,
         closing(in_flight(_batches(rows, job, folder, progress), partial(_done, job.runner), job.concurrency)) as done,
     ):
         try:
             for shard, of_shard in itertools.groupby(done, key=lambda batch: folder.shard_of(batch[0][0].index)):
-                with ShardWriter(folder.path, shard, job.shard_format) as writer:
+                with ExitStack() as stack:
+                    writer = stack.enter_context(ShardWriter(folder.path, shard, job.shard_format))
                     for row, outcome in itertools.chain.from_iterable(of_shard):
                         _check(outcome, job, manifest)
                         writer.write(row, outcome)
                         progress.count(outcome.error is not None)
-                folder.done.add(shard)
+                    closer.wait()
+                    closer.close(shard, stack.pop_all())
         finally:
             job.runner.stop()
 

@@ -4,7 +4,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -151,3 +152,39 @@ class ShardWriter:
         if kind is None and not self._num_failed:  # a process that was killed here may have left one
             self._failed_path.unlink(missing_ok=True)
         self._results.__exit__(kind, error, trace)
+
+
+class ShardCloser:
+    """Finishes shards in a thread: the disk takes its time until bytes are on it, in which the next rows can run.
+
+    One waits at a time; the block ends when all are finished.
+    """
+
+    def __init__(self, folder: ShardFolder) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="regard-shards")
+        self._closing: Future[None] | None = None
+
+    def close(self, number: int, files: ExitStack) -> None:
+        """Closes the files of a shard, which is done then; `wait` comes before."""
+        self._closing = self._thread.submit(self._close, number, files)
+
+    def _close(self, number: int, files: ExitStack) -> None:
+        files.close()
+        self._folder.done.add(number)
+
+    def wait(self) -> None:
+        """Returns when the last shard is done. Raises OSError if its files cannot be written."""
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+        if kind is None:
+            self.wait()

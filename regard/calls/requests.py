@@ -393,7 +393,7 @@ def _is_whole_number(value: object) -> bool:
 
 
 def _set_attention(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
-    """Sets the fields of an AttentionConfig; none if no kind is chosen, as the other options then have no effect."""
+    """Sets the fields of an AttentionConfig; none if no kind is chosen."""
     words = given.get("words", False)
     violations, kinds = _kinds(given.get("attention", False))
     if violations:
@@ -401,11 +401,19 @@ def _set_attention(request: Any, given: Mapping[str, Any]) -> list[FieldViolatio
     if not isinstance(words, bool | np.bool):
         return [FieldViolation("words", f"must be True or False; it is of type {type(words).__name__}")]
     if not kinds:
-        return []
+        return _without_effect(given)
     fields = {_ATTENTION_FIELDS.get(name, name): given[name] for name in _ATTENTION_OPTIONS if name in given}
     return _set_fields(
         request.attention, fields | {"kinds": kinds, "granularity": "word" if words else "token"}, "attention."
     )
+
+
+def _without_effect(given: Mapping[str, Any]) -> list[FieldViolation]:
+    """Violations of options of maps beside no `attention`; `attention=False` says that the call has none on purpose."""
+    if "attention" in given:
+        return []
+    description = "has no effect without attention, which names the maps; True is the alignment"
+    return [FieldViolation(name, description) for name in _ATTENTION_OPTIONS if name in given]
 
 
 def _kinds(chosen: Any) -> tuple[list[FieldViolation], list[Any]]:

@@ -10,6 +10,8 @@ This is protobuf's own JSON mapping with three differences, which make it easier
 import base64
 import json
 import math
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,15 +29,20 @@ if TYPE_CHECKING:
 # protobuf's C implementation has its own class.
 FieldDescriptor: TypeAlias = "Descriptor | NativeDescriptor"
 Json: TypeAlias = Any
+Read: TypeAlias = Callable[[Any], Json]
+Write: TypeAlias = Callable[[Any], Json]
+
+_LEFT_OUT = object()
+_READERS: dict[type[Message], tuple[tuple[str, Read], ...]] = {}
 
 
 def to_dict(message: Message) -> dict[str, Json]:
     """The message as a dictionary that `json.dumps` accepts."""
-    fields = message.DESCRIPTOR.fields
+    values = {name: value for name, read in _readers(type(message)) if (value := read(message)) is not _LEFT_OUT}
     if isinstance(message, pb.AttentionMap):
-        values = {f.name: _field(message, f) for f in fields if f.name not in ("data", "indices")}
-        return values | {"data": _nested(decode(message))}
-    return {f.name: _field(message, f) for f in fields if not _is_unset_choice(message, f)}
+        del values["indices"]
+        values["data"] = _nested(decode(message))
+    return values
 
 
 def to_json(message: Message) -> str:
@@ -58,41 +65,65 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _is_unset_choice(message: Message, field: FieldDescriptor) -> bool:
-    """Whether the field is an unset choice of a `oneof`. An `optional` field, a `oneof` of one, does not count."""
-    oneof = field.containing_oneof
-    is_optional = oneof is not None and len(oneof.fields) == 1
-    return oneof is not None and not is_optional and not message.HasField(field.name)
+def _readers(kind: type[Message]) -> tuple[tuple[str, Read], ...]:
+    """The fields of a type, each with what returns its value as JSON, or `_LEFT_OUT`; found once for each type."""
+    readers = _READERS.get(kind)
+    if readers is None:
+        readers = _READERS[kind] = tuple((field.name, _reader(field)) for field in kind.DESCRIPTOR.fields)
+    return readers
 
 
-def _field(message: Message, field: FieldDescriptor) -> Json:
-    """The field's value; None if the field tracks presence and is unset."""
-    value = getattr(message, field.name)
-    kind = field.message_type
-    if kind is not None and kind.GetOptions().map_entry:
-        return {str(key): _scalar(kind.fields_by_name["value"], value[key]) for key in sorted(value)}
+def _reader(field: FieldDescriptor) -> Read:
+    get, write = attrgetter(field.name), _writer(field)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        write_value = _writer(field.message_type.fields_by_name["value"])
+        return lambda message: {str(key): write_value(value) for key, value in sorted(get(message).items())}
     if field.is_repeated:
-        return [_single(field, item) for item in value]
-    if field.has_presence and not message.HasField(field.name):
-        return None
-    return _single(field, value)
+        return lambda message: [write(item) for item in get(message)]
+    if field.has_presence:
+        return _reader_of_presence(field, get, write)
+    return get if write is _as_it_is else lambda message: write(get(message))
 
 
-def _single(field: FieldDescriptor, value: Any) -> Json:
-    if isinstance(value, Timestamp):
-        return value.ToJsonString()
-    return to_dict(value) if isinstance(value, Message) else _scalar(field, value)
+def _reader_of_presence(field: FieldDescriptor, get: Read, write: Write) -> Read:
+    """Of a field that may be unset: it is null then, and left out as a choice of a `oneof` that is another.
+
+    An `optional` field is a `oneof` of one, which does not count.
+    """
+    name, oneof = field.name, field.containing_oneof
+    unset = None if oneof is None or len(oneof.fields) == 1 else _LEFT_OUT
+    return lambda message: write(get(message)) if message.HasField(name) else unset
 
 
-def _scalar(field: FieldDescriptor, value: Any) -> Json:
+def _writer(field: FieldDescriptor) -> Write:
+    """What turns a single value of a field into JSON."""
+    if field.message_type is not None:
+        return _timestamp if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name else to_dict
     if field.enum_type is not None:
-        known = field.enum_type.values_by_number.get(value)
-        return known.name if known is not None else value
-    if field.type == Descriptor.TYPE_BYTES:
-        return base64.b64encode(value).decode()
-    if field.type == Descriptor.TYPE_FLOAT:
-        return _number(_shortest(value))
-    return _number(value) if isinstance(value, float) else value
+        names = {number: value.name for number, value in field.enum_type.values_by_number.items()}
+        return lambda number: names.get(number, number)
+    writers: dict[int, Write] = {
+        Descriptor.TYPE_BYTES: _base64,
+        Descriptor.TYPE_FLOAT: _float32,
+        Descriptor.TYPE_DOUBLE: _number,
+    }
+    return writers.get(field.type, _as_it_is)
+
+
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
+def _timestamp(value: Timestamp) -> str:
+    return value.ToJsonString()
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _float32(value: float) -> Json:
+    return _number(_shortest(value))
 
 
 def _shortest(value: float) -> float:
@@ -111,4 +142,4 @@ def _nested(values: Float32Array) -> Json:
     """An array as nested lists of shortest decimals."""
     if values.ndim > 1:
         return [_nested(row) for row in values]
-    return [_number(_shortest(value)) for value in values]
+    return [_float32(value) for value in values]

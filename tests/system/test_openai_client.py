@@ -54,7 +54,7 @@ def test_only_models_that_encode_are_listed(got: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "field", "code", "words"),
     [
-        ("missing", "NotFoundError", None, "model_not_found", "there is no model 'text-embedding-3-small'"),
+        ("missing", "NotFoundError", None, "model_not_found", "of models that encode there are: vectors@"),
         ("labels", "BadRequestError", "model", None, "its task is classification"),
         ("ids", "BadRequestError", "input", None, "token ids"),
         ("cut", "BadRequestError", "dimensions", None, "have 32 numbers and cannot be cut"),

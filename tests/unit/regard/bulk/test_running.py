@@ -1,5 +1,6 @@
 """Runs of corpora: every row once whatever interrupts them, in order, and only by the same run."""
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from regard.bulk.shards import ShardFolder, ShardFormat
 from regard.calls.mapping import Batch, Outcome
 from regard.calls.results import Result
 from regard.errors import AccessDenied, InvalidArgument, ServerFault, Unavailable
+from regard.saved import durable
 from tests.unit.regard.sample_results import text_result
 
 pytest.importorskip("pyarrow", reason="missing: pyarrow (the extra 'data')")
@@ -194,6 +196,26 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OSError, match="out"):
         run(job(tmp_path, Runner(), 3))
+
+
+def test_a_shard_that_the_disk_does_not_take_ends_the_run_and_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = durable._sync
+
+    def full(path: Path) -> None:
+        if path.name == ".part-000001.jsonl.partial":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(path)
+
+    monkeypatch.setattr(durable, "_sync", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(job(tmp_path, Runner(), 10))
+    assert "part-000000.jsonl" in names_in(tmp_path)
+    assert "part-000001.jsonl" not in names_in(tmp_path)
+    monkeypatch.setattr(durable, "_sync", sync)
+    assert run(job(tmp_path, Runner(), 10)).num_failed == 0
+    assert [each.index for each in regard.read_results(tmp_path / "out")] == [*range(10)]
 
 
 def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:

@@ -54,6 +54,11 @@ def test_a_value_of_another_type_is_a_violation_in_our_words(
     assert [(each.field, each.description) for each in caught.value.violations] == [(field, description)]
 
 
+def test_options_of_maps_stay_where_attention_is_switched_off_by_name() -> None:
+    request = requests.translate(["x"], "de", {"attention": False, "layers": [0], "encoding": "uint8"})
+    assert not request.HasField("attention")
+
+
 def test_an_unknown_option_is_an_error_that_names_the_one_that_was_meant() -> None:
     with pytest.raises(TypeError, match=r"there is no option 'num_beam'; did you mean 'num_beams'\?"):
         requests.translate(["x"], "de", {"num_beam": 2})  # type: ignore[typeddict-unknown-key]
@@ -173,6 +178,12 @@ def test_a_text_is_no_timeout() -> None:
             "did you mean 'alignment'?",
         ),
         ({"attention": True, "words": "yes"}, "words", "must be True or False; it is of type str"),
+        ({"layers": [0]}, "layers", "has no effect without attention, which names the maps; True is the alignment"),
+        (
+            {"encoding": "uint8"},
+            "encoding",
+            "has no effect without attention, which names the maps; True is the alignment",
+        ),
         ({"protected_spans": 5}, "text_options.protected_spans", "must be a list; it is of type int"),
         (
             {"protected_spans": [(0, 1, 2), (0, 1)]},

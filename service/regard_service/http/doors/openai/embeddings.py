@@ -10,7 +10,7 @@ from regard_service.bundle import VectorOutput
 from regard_service.convert.one_step import is_slow_to_write
 from regard_service.domain.models import ModelInfo, find
 from regard_service.domain.outputs import EncodeResult
-from regard_service.errors import InvalidInput, NotReady
+from regard_service.errors import InvalidInput, ModelNotFound, NotReady, there_are
 from regard_service.http.context import HttpContext
 from regard_service.http.doors.backend import DoorBackend
 from regard_service.http.doors.door import Answer, Json, write_json
@@ -36,8 +36,7 @@ async def embed(message: Embeddings, backend: DoorBackend, context: HttpContext)
 
 async def list_models(message: None, backend: DoorBackend, context: HttpContext) -> Answer:
     """Lists the models that encode and serve."""
-    encoders = [model for model in backend.models() if model.task == "encoding"]
-    return Answer({"object": "list", "data": [_described(model) for model in encoders]})
+    return Answer({"object": "list", "data": [_described(model) for model in _encoders(backend)]})
 
 
 async def show_model(message: str, backend: DoorBackend, context: HttpContext) -> Answer:
@@ -57,6 +56,10 @@ def _written(vector: Float32Array, *, is_base64: bool) -> Json:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode() if is_base64 else vector.tolist()
 
 
+def _encoders(backend: DoorBackend) -> list[ModelInfo]:
+    return [model for model in backend.models() if model.task == "encoding"]
+
+
 def _described(model: ModelInfo) -> Json:
     # When a model was made is not known; clients expect the field.
     return {"id": model.name, "object": "model", "created": 0, "owned_by": "regard"}
@@ -64,7 +67,11 @@ def _described(model: ModelInfo) -> Json:
 
 def _model(name: str, backend: DoorBackend) -> ModelInfo:
     plain, _, version = name.partition("@")
-    model = find(backend.all_models(), plain, version or None)
+    try:
+        model = find(backend.all_models(), plain, version or None)
+    except ModelNotFound:
+        known = there_are(f"{each.name}@{each.version}" for each in _encoders(backend))
+        raise ModelNotFound(f"there is no model {name!r}; of models that encode {known}") from None
     if model.state != "ready":
         raise NotReady(f"model {name!r} is {model.state}")
     if model.task != "encoding":
