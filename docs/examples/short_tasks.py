@@ -29,9 +29,9 @@ def show_objects(console: Console, client: regard.Client) -> None:
         own, random = found.explanations
         left, top, right, bottom = found.box
         console.print(
-            f"[bold green]{found.label}[/bold green] {found.score:.2f}, ({left:.0f}, {top:.0f}) to ({right:.0f}, {bottom:.0f})"
-            f": falls by {own.comprehensiveness:.2f} without what its map points at, by {random.comprehensiveness:.2f} "
-            "without random regions",
+            f"[bold green]{found.label}[/bold green] {found.score:.2f}, "
+            f"({left:.0f}, {top:.0f}) to ({right:.0f}, {bottom:.0f}): falls by {own.comprehensiveness:.2f} without "
+            f"what its map points at, by {random.comprehensiveness:.2f} without random regions",
             highlight=False,
         )
     labels = [Label(each.label) for each in result.detections]
