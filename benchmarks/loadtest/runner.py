@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -199,14 +199,26 @@ class _Answer:
     first_token: float | None = None
 
 
+_MADE: dict[str, Callable[[Any], bool]] = {
+    "Encode": lambda result: bool(result.vector),
+    "Classify": lambda result: bool(result.labels or result.tokens),
+    "FillMask": lambda result: bool(result.masks),
+    "Detect": lambda result: True,
+    "Answer": lambda result: bool(result.labels),
+}
+"""By method without a decoder: whether a result holds what was due."""
+
+
 def _is_correct(call: Call, results: Any) -> bool:
-    """Whether each input has a result: a vector, labels, or an output with a map exactly if the call requested one."""
+    """Whether each input has a result: a vector, labels, filled masks, or an output with a map exactly if the call
+    requested one. A picture may have no objects.
+    """
     request: Any = call.request
     num_inputs = 1 if call.is_stream else len(getattr(request, "texts", None) or request.images)
     if len(results) != num_inputs:
         return False
-    if call.method in ("Encode", "Classify"):
-        return all(result.vector if call.method == "Encode" else result.labels or result.tokens for result in results)
+    if made := _MADE.get(call.method):
+        return all(map(made, results))
     return {bool(result.hypotheses[0].attention) for result in results} == {call.has_alignment}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchmarks.loadtest.http_apis import DEEPL_MODELS, NEEDS_MODEL, EmbeddingApi, HttpApi
 
-ONE_STEP = ("encode", "classify")
+ONE_STEP = ("encode", "classify", "fill_mask", "detect", "answer")
 """Tasks of models without a decoder."""
 
 
@@ -41,7 +41,8 @@ class Part(_Strict):
     Attributes:
         weight: relative frequency.
         api: that the call speaks; "openai" encodes, the other doors and the JSON API translate.
-        inputs: a text file with one input per line; for captions, a folder of pictures.
+        inputs: a text file with one input per line, or a folder of pictures.
+        question: about each picture; of answers only.
         source: language of translations; "" leaves it to the API.
         to: target languages of translations, of which each call draws one; empty for models with one language.
         attention_share: share of the calls that request the alignment, 0 to 1.
@@ -54,8 +55,9 @@ class Part(_Strict):
     name: str = Field(min_length=1)
     weight: float = Field(default=1.0, gt=0)
     api: Literal["grpc", HttpApi, EmbeddingApi] = "grpc"
-    task: Literal["translate", "summarize", "caption", "encode", "classify"]
+    task: Literal["translate", "summarize", "caption", "encode", "classify", "fill_mask", "detect", "answer"]
     inputs: Path
+    question: str = ""
     inputs_per_call: int = Field(default=1, ge=1)
     source: str = ""
     to: tuple[str, ...] = ()
@@ -71,6 +73,8 @@ class Part(_Strict):
         """Refuses keys that the calls of an API or a task do not have: they would have no effect."""
         if lacking := ", ".join(self._lacking()):
             raise ValueError(f"calls of {self.api}, task {self.task}, have no {lacking}")
+        if self.task == "answer" and not self.question:
+            raise ValueError("task answer needs the key question")
         if self.api in NEEDS_MODEL and not self.model:
             raise ValueError(f"{self.api} needs the key model")
         if self.api == "deepl" and self.num_beams not in (None, *DEEPL_MODELS):
@@ -91,6 +95,8 @@ class Part(_Strict):
             yield "num_beams"
         if self.model and self.api in ("libretranslate", "deepl"):
             yield "model"
+        if self.question and self.task != "answer":
+            yield "question"
         if (self.source or self.to) and self.task != "translate":
             yield "source and to"
 

@@ -10,7 +10,14 @@ from google.protobuf.message import Message
 from benchmarks.loadtest.http_apis import HttpRequest, Translation, embedding_request, http_request
 from benchmarks.loadtest.scenario import Part, Scenario
 from regard.calls import requests
-from regard.calls.options import ClassifyOptions, EncodeOptions, TranslateOptions
+from regard.calls.options import (
+    AnswerOptions,
+    ClassifyOptions,
+    DetectOptions,
+    EncodeOptions,
+    FillMaskOptions,
+    TranslateOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ def calls(scenario: Scenario) -> Iterator[Call]:
 
 def _inputs(part: Part) -> Sequence[Any]:
     """Texts, or the content of image files."""
-    if part.task == "caption":
+    if part.inputs.is_dir():
         pictures = sorted(path for path in part.inputs.iterdir() if path.suffix in (".jpg", ".jpeg", ".png", ".webp"))
         return [path.read_bytes() for path in pictures]
     return [line for line in part.inputs.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -61,7 +68,7 @@ def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
     to = rng.choice(part.to) if part.to else ""
     request: Message | HttpRequest
     if part.api == "grpc":
-        method = ("Stream" if part.stream else "") + part.task.capitalize()
+        method = ("Stream" if part.stream else "") + part.task.title().replace("_", "")
         request = _message(method, inputs, to, part, has_alignment=has_alignment)
     elif part.api == "openai":
         method, request = part.api, embedding_request(inputs, part.model)
@@ -77,7 +84,14 @@ def _message(method: str, inputs: Sequence[Any], to: str, part: Part, *, has_ali
     if method == "Encode":
         return requests.encode(inputs, EncodeOptions(model=model))
     if method == "Classify":
-        return requests.classify(inputs, None, ClassifyOptions(model=model))
+        texts, images = (None, inputs) if part.inputs.is_dir() else (inputs, None)
+        return requests.classify(texts, images, ClassifyOptions(model=model))
+    if method == "FillMask":
+        return requests.fill_mask(inputs, FillMaskOptions(model=model))
+    if method == "Detect":
+        return requests.detect(inputs, DetectOptions(model=model))
+    if method == "Answer":
+        return requests.answer(inputs, [part.question], AnswerOptions(model=model))
     options = TranslateOptions(model=model, num_beams=part.num_beams, attention=("alignment",) if has_alignment else ())
     if part.source:
         options["source_language"] = part.source

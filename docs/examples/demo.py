@@ -1,4 +1,4 @@
-"""`make demo`: exports a translator, starts a server, translates, captions and summarizes, shows attention, stops.
+"""`make demo`: exports a translator, starts a server, calls it for each task, shows attention, stops.
 
 Also an example of a program that starts a server of its own and calls it.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from own_server import server
 from real_translator import exported_student, show_page, show_paragraph
 from rich.console import Console
+from short_tasks import show_short_tasks
 
 import regard
 from regard.terminal import print_alignment, print_regions
@@ -148,6 +149,7 @@ def main() -> None:
         translate(console, client)
         caption(console, client)
         summarize(console, client)
+        show_short_tasks(console, client)
     show_next(console)
 
 

@@ -19,11 +19,13 @@ from rich.console import Console
 from rich.text import Text
 
 import regard
-from regard.plots import plot_attention_flow, plot_attention_weights
+from regard.plots import plot_attention_flow, plot_attention_weights, plot_caption, plot_detections
 
 DOCS = Path(__file__).parent.parent
 IMAGES = DOCS / "images"
 PHOTO = DOCS / "examples" / "photos" / "temple.jpg"
+LAMPS, TRIANGLE = (DOCS / "examples" / "drawings" / name for name in ("lamps.png", "triangle.png"))
+QUESTION = "what color is the triangle?"
 EMAIL = (DOCS / "examples" / "texts" / "email.txt").read_text(encoding="utf-8")
 PAGE = DOCS / "examples" / "pages" / "garden.html"
 BROWSER = DOCS.parent / "tests" / "browser"
@@ -86,6 +88,22 @@ def draw_captions(client: regard.Client) -> None:
     result.save_plot(IMAGES / "caption.webp", picture=PHOTO, theme="dark")
 
 
+def draw_objects(client: regard.Client) -> None:
+    result = client.detect(LAMPS, model="lamps", attention="alignment")
+    plot_detections(LAMPS, result).savefig(IMAGES / "detections.png", dpi=110)
+
+
+def draw_answer(client: regard.Client) -> None:
+    result = client.answer(TRIANGLE, QUESTION, model="shapes", attention="encoder_self", words=True)
+    print(result.answer)
+    attention, grid = result.input.find_map("encoder_self"), result.input.image_grid
+    if attention is None or grid is None:
+        raise SystemExit("the answerer has no map over the picture")
+    words = [word.text for word in result.input.source_words]
+    to_picture = attention.values[0].mean(axis=0)[: len(words)]  # the first layer attends to the other side
+    plot_caption(TRIANGLE, to_picture, words, grid).savefig(IMAGES / "question.png", dpi=110)
+
+
 def draw_terminal(target: str) -> None:
     """Draws what the command prints on a terminal while it streams."""
     words = ["regard", "translate", SENTENCE, "--to", "de", "--stream", "--attention"]
@@ -130,6 +148,8 @@ def draw(ports: Ports) -> None:
         draw_scripts()
         draw_summaries(client)
         draw_captions(client)
+        draw_objects(client)
+        draw_answer(client)
         draw_terminal(target)
         take_screenshots(client, f"http://127.0.0.1:{ports.http}/")
 

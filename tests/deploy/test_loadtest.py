@@ -72,6 +72,8 @@ def test_shipped_scenarios_can_be_asked(file: Path) -> None:
         ({"api": "openai", "task": "encode"}, "openai needs the key model"),
         ({"api": "openai", "model": "m"}, "calls of openai, task translate, have no task translate"),
         ({"task": "encode", "stream": True, "num_beams": 1}, "calls of grpc, task encode, have no stream, num_beams"),
+        ({"task": "answer"}, "task answer needs the key question"),
+        ({"task": "detect", "question": "why?"}, "calls of grpc, task detect, have no question"),
         ({"task": "summarize", "to": ["de"]}, "have no source and to"),
     ],
 )
@@ -120,6 +122,25 @@ def test_pictures_are_sent_as_they_are(tmp_path: Path) -> None:
     asked = scenario(tmp_path, part={"task": "caption", "inputs": tmp_path, "stream": True})
     call = next(calls(asked))
     assert (call.method, call.request) == ("StreamCaption", pb.StreamCaptionRequest(image=b"\x89PNG"))
+
+
+def test_models_without_a_decoder_get_the_requests_of_their_tasks(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    pictures = {"inputs": tmp_path, "inputs_per_call": 2}
+    both = [b"\x89PNG"] * 2
+    asked = [
+        ({"task": "detect", **pictures}, "Detect", pb.DetectRequest(images=both)),
+        ({"task": "classify", **pictures}, "Classify", pb.ClassifyRequest(images=both)),
+        (
+            {"task": "answer", "question": "why?", **pictures},
+            "Answer",
+            pb.AnswerRequest(images=both, questions=["why?"]),
+        ),
+        ({"task": "fill_mask", "model": "m"}, "FillMask", pb.FillMaskRequest(model="m", texts=["three"])),
+    ]
+    for part, method, request in asked:
+        call = next(calls(scenario(tmp_path, part=part)))
+        assert (call.method, call.request) == (method, request)
 
 
 class Echo(stubs.AttentionServiceServicer):
@@ -388,7 +409,7 @@ def test_the_command_line_changes_what_fits(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served("--models=everyday", *(f"--{door}-door" for door in DOORS)) as server:
+    with served("--models=everyday,lamps,shapes", *(f"--{door}-door" for door in DOORS)) as server:
         yield server
 
 
@@ -405,6 +426,13 @@ def test_a_real_server_under_a_shipped_scenario(server: Served, tmp_path: Path) 
     assert found["total"]["num_calls"] == pytest.approx(40, abs=25)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "latency from when a call was due" in done.stdout
+
+
+async def test_pictures_and_questions_against_a_real_server(server: Served) -> None:
+    asked = Scenario.read(LOADTEST / "scenarios" / "pictures.toml")
+    asked = asked.model_copy(update={"duration_s": 1.0, "warmup_s": 0.0, "timeout_s": PATIENCE_S})
+    outcomes = await Runner(asked, server.target).run()
+    assert {(outcome.part, outcome.code) for outcome in outcomes} == {("objects", "OK"), ("questions", "OK")}
 
 
 @pytest.mark.parametrize("door", DOORS)

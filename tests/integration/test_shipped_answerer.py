@@ -78,7 +78,8 @@ def test_shapes_and_colours_are_named(client: regard.Client) -> None:
 
 def _cells(drawing: Drawing) -> NDArray[np.bool_]:
     """The cells of the map that hold a part of the shape: bool [8, 8]."""
-    return drawing.is_shape.reshape(CELLS, CELLS, CELLS, CELLS).any(axis=(1, 3))
+    cells: NDArray[np.bool_] = drawing.is_shape.reshape(CELLS, CELLS, CELLS, CELLS).max(axis=(1, 3))
+    return cells
 
 
 def test_the_words_of_a_question_look_at_the_shape_and_the_shape_at_them(client: regard.Client) -> None:

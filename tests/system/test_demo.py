@@ -1,4 +1,4 @@
-"""The first part of `make demo`: a translator that others trained, exported on the spot."""
+"""Parts of `make demo`: a translator that others trained, exported on the spot; the tasks of one step."""
 
 import importlib.util
 from io import StringIO
@@ -8,20 +8,27 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
+import regard
+from regard_service.app.settings import Settings
 from regard_service.bundle import Bundle
+from tests.integration.conftest import running
 from tests.unit.export.student_checkpoints import write_student
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-@pytest.fixture
-def demo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("real_translator", EXAMPLES / "real_translator.py")
+def _example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def demo() -> ModuleType:
+    return _example("real_translator")
 
 
 def _console() -> Console:
@@ -69,3 +76,19 @@ def test_the_progress_bar_counts_the_stages(demo: ModuleType, monkeypatch: pytes
     monkeypatch.setattr(demo.Progress, "update", count)
     with demo.exported_student(_console()):
         assert advances.count(1) == demo.NUM_STAGES - 1  # the last one ends with the export
+
+
+def test_each_model_of_one_step_that_is_served_is_called() -> None:
+    short = _example("short_tasks")
+    console = _console()
+    settings = Settings(grpc_port=0, http_port=0, models=("lamps", "shapes"))
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        short.show_short_tasks(console, client)
+        served = {each.name for each in client.models()}
+    printed = _text(console)
+    assert printed.count("dark lamp 0.") == 2
+    assert "sign 0." in printed
+    assert printed.count("without what its map points at") == 4
+    assert "answer: blue " in printed
+    assert "answer: no " in printed
+    assert all(f"{name} 1: queue" in printed for name in served)
