@@ -32,7 +32,7 @@ from regard_service.passages.markup.writing import write
 from regard_service.passages.markup.xml import xml_tokens
 from regard_service.passages.segments import cut_text
 from regard_service.text.reading import SourceReader
-from regard_service.text.tokenizer import load_tokenizer
+from regard_service.text.tokenizer import encoded, load_tokenizer
 
 _BATCH = 100  # texts a call
 _TAGS = (TokenKind.OPEN, TokenKind.CLOSE, TokenKind.EMPTY)
@@ -167,7 +167,7 @@ class _Teacher:
     def _aligned(self, source: str, own: Span, target: str, its: Span) -> AlignedText:
         source, target = source[slice(*own)], target[slice(*its)]
         read = self._reader.read(source, field="text", key=self._to, truncation="truncate")
-        written = self._tokenizer.encode(target, add_special_tokens=False)
+        written = encoded(self._tokenizer, target)
         ids = written.ids[: self._manifest.max_target_tokens - 1]
         trace = self._runner.trace(read.array, np.array([self._manifest.target.start_id, *ids], np.int64))
         builder = MapBuilder(AttentionOptions(kinds=("alignment",)), self._manifest.attention)

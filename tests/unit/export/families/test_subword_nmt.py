@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ from tests.unit.service.text.moses.odd_texts import TEXTS
 
 PAGE = "He said: \"I can't\", and left (at 5 p.m.).\n\nThe house & the dog, Dr. Smith's."
 HTML = "<p>The <b>red</b> dog can't go, see https://a.b/c?d=1 &amp; <i>Dr. Smith</i>'s.</p>"
-TO_DE = {"to": "de", "source_language": "en"}
+TO_DE: Any = {"to": "de", "source_language": "en"}
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +64,10 @@ def test_the_pieces_and_ids_of_argos_translate(tokenizer: MosesTokenizer) -> Non
 
 def test_the_tokens_of_ctranslate2(package: Path) -> None:
     model, pieces = load_source_model(package), vocabulary()
-    reference = model.reference
+    reference: Any = model.reference
     for text in EXAMPLE_SENTENCES[:4]:
-        ids = reference.tokenize(text, "de")  # type: ignore[attr-defined]
-        ours = reference.generate(ids, Generation(max_new_tokens=12)).tokens  # type: ignore[attr-defined]
+        ids = reference.tokenize(text, "de")
+        ours = reference.generate(ids, Generation(max_new_tokens=12)).tokens
         theirs = translate(package.parent / "model", subwords(text), beam_size=1, max_decoding_length=12)
         assert [pieces[i] for i in ours if i not in model.target.end_ids] == theirs
 
@@ -80,7 +81,7 @@ def test_outputs_are_written_as_argos_translate_writes_them(client: regard.Clien
 
 @pytest.mark.parametrize("text", [PAGE, EXAMPLE_SENTENCES[1]])
 def test_streams_write_what_calls_write(client: regard.Client, text: str) -> None:
-    options = {"max_new_tokens": 12, "repetition_penalty": 3.0, **TO_DE}
+    options: Any = {"max_new_tokens": 12, "repetition_penalty": 3.0, **TO_DE}
     streamed = "".join(getattr(event, "text_delta", "") for event in client.stream_translate(text, **options))
     assert streamed == client.translate(text, **options).text
 

@@ -12,7 +12,7 @@ from regard_service.bundle import Bundle, TextSource, zoo_folder
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
 from regard_service.text.reading import SourceReader
-from regard_service.text.tokenizer import ends_after_accents
+from regard_service.text.tokenizer import encoded, ends_after_accents
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
@@ -64,7 +64,7 @@ def test_a_bundle_without_its_language_token_reads_the_text_alone(tmp_path: Path
 def test_parts_are_the_text_between_the_special_tokens() -> None:
     text = " ".join(f"Sentence number {number} is here." for number in range(200))
     parts = READER.read_parts(text, field="texts[0]", key="de")
-    whole = READER._tokenizer.encode(text, add_special_tokens=False).ids
+    whole = encoded(READER._tokenizer, text).ids
     assert len(parts) > 1
     assert [token.id for part in parts for token in part.tokens if not token.is_special] == whole
     for part in parts:

@@ -11,7 +11,9 @@ from regard_service.text.tokenizer import MAX_CHARACTERS_HOLDING, encoded, load_
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return load_tokenizer(Bundle.load(zoo_folder() / "everyday"), "tokenizer.json")
+    loaded = load_tokenizer(Bundle.load(zoo_folder() / "everyday"), "tokenizer.json")
+    assert isinstance(loaded, Tokenizer)
+    return loaded
 
 
 @pytest.mark.parametrize("text", ["", "The house.", "The house. " * 1000, "\U0001f1e9" * 5000])

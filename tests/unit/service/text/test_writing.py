@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from regard_service.bundle import Bundle, zoo_folder
 from regard_service.domain.results import Span, Token
 from regard_service.text.reading import SourceReader
+from regard_service.text.tokenizer import encoded
 from regard_service.text.writing import TargetText, TargetWriter, join_texts
 from tests.toys import write_summarizer
 
@@ -18,6 +20,9 @@ READER = SourceReader(BUNDLE)
 
 
 WRITER = TargetWriter(BUNDLE)
+
+
+NORMALIZER = Tokenizer.from_file(str(BUNDLE.path(BUNDLE.manifest.target.tokenizer))).normalizer
 
 
 VOCAB_SIZE = BUNDLE.manifest.target.vocab_size
@@ -47,14 +52,14 @@ def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
 @given(st.text(max_size=30))
 def test_the_ids_of_a_text_are_written_as_that_text(text: str) -> None:
     normal = " ".join(text.replace("▁", "_").split())
-    encoding = WRITER.tokenizer.encode(normal, add_special_tokens=False)
+    encoding = encoded(WRITER.tokenizer, normal)
     written = WRITER.write(np.array(encoding.ids, np.int64), np.zeros(len(encoding.ids), np.float32))
-    assert written.text == WRITER.tokenizer.normalizer.normalize_str(normal)
+    assert written.text == NORMALIZER.normalize_str(normal)
 
 
 def test_a_character_of_several_tokens_adds_its_text_with_the_last() -> None:
     stream = WRITER.stream()
-    ids = WRITER.tokenizer.encode("日", add_special_tokens=False).ids
+    ids = encoded(WRITER.tokenizer, "日").ids
     lengths = []
     for token_id in ids:
         stream.add(token_id, 0.0)
@@ -96,7 +101,7 @@ def test_a_character_that_is_several_tokens_is_copied_once() -> None:
 def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
     source = read("Haus")
     stream = WRITER.stream(source)
-    first_byte = WRITER.tokenizer.encode("日", add_special_tokens=False).ids[-3]
+    first_byte = encoded(WRITER.tokenizer, "日").ids[-3]
     stream.add(first_byte, 0.0)
     token = stream.add(VOCAB_SIZE + 1, 0.0)
     assert token.span is not None
