@@ -5,6 +5,7 @@ No verdict depends on the machine's speed: steps are counted, and a gate holds t
 
 import asyncio
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,8 +21,8 @@ from regard_service.engine.core.request import EngineRequest, Phase
 from regard_service.engine.core.result import CommittedToken, EngineResult
 from regard_service.engine.driver import workers
 from regard_service.engine.driver.engine import Engine
-from regard_service.engine.policy import step_budget
-from regard_service.engine.policy.policy import EngineConfig
+from regard_service.engine.policy import expected, step_budget
+from regard_service.engine.policy.policy import BatchingPolicy, EngineConfig
 from regard_service.engine.runtime.runner import StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots
 from regard_service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
@@ -549,3 +550,44 @@ async def test_lanes_alternate_step_by_step_while_both_have_work(make_engine) ->
     both = runner.sources[: 2 * 32]  # as long as the shorter output
     assert sorted(both[:2]) == [32, 64]
     assert all(before != after for before, after in pairwise(both))
+
+
+class LongAreStuck(FakeRunner):
+    """Steps of long sources wait for an event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+        self.num_stuck = 0
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        if slots.shape.source > 32:
+            self.num_stuck += 1
+            assert self.may_go_on.wait(PATIENCE_S)
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
+async def test_a_worker_that_waits_for_a_caller_goes_on_without_him(make_engine, monkeypatch) -> None:
+    """One worker is stuck, so nothing but the end of the wait wakes the other."""
+    waits: list[float | None] = []
+
+    def keeps_worker_s(policy: BatchingPolicy, now: float, original=BatchingPolicy.keeps_worker_s) -> float | None:
+        waits.append(original(policy, now))
+        return waits[-1]
+
+    monkeypatch.setattr(BatchingPolicy, "keeps_worker_s", keeps_worker_s)
+    monkeypatch.setattr(expected, "MAX_EXPECTED_S", 0.5)
+    engine, runner = make_engine(num_workers=2, max_queue=256), LongAreStuck()
+    long = [await submitted(engine, runner, request(50, caller="many")) for _ in range(8)]
+    await until(lambda: runner.num_stuck)
+    runner.gate.clear()
+    honest = await submitted(engine, runner, request(9, caller="honest"))
+    await until(lambda: runner.num_held)
+    short = [await submitted(engine, runner, request(20, caller="many")) for _ in range(64)]
+    await asyncio.sleep(0.5)  # he is waited for as long as he stayed
+    runner.gate.set()
+    await honest
+    await asyncio.gather(*short)
+    assert any(waits), "nobody was waited for"
+    runner.may_go_on.set()
+    await asyncio.gather(*long)
