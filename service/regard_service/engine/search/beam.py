@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
-from regard_service.engine.search.beam_terms import BeamTerms, Steered, allocate
+from regard_service.engine.search.beam_terms import BeamTerms, Rewind, Steered, allocate
 from regard_service.engine.search.constraints.candidates import Candidates
 from regard_service.engine.search.constraints.constraint import Vocabulary
 from regard_service.engine.search.constraints.constraints import Constraints, is_constrained
@@ -148,51 +148,72 @@ class BeamSearch:
         logprobs = (candidate_logits - log_normalizer[:, None]).reshape(shape)
         steered: dict[int, Steered] = {}
         best = self._best_continuations(candidate_ids.reshape(shape), logprobs, weights, steered)
-        again = [row for row, each in steered.items() if each.replaced]
+        again = {row: each.num_taken_back for row, each in steered.items() if each.num_taken_back}
 
         lengths = self._lengths[:num_live] + 1
         at_limit = lengths >= self._rules.max_new_tokens[:num_live]
         ended = self._is_end[best.tokens] | at_limit[:, None]
-        ended[again] = False
+        ended[list(again)] = False
         self._keep_ended(best, ended, lengths)
-        self._keep_dead_ends(best, lengths, again)
+        self._keep_dead_ends(best, lengths, list(again))
 
         running = self._running(best, ended)
         if again:
-            running = self._replace_last(running, lengths, steered, again)
+            running = self._take_back(running, lengths, steered, again)
         else:
             self._prefixes.extend(lengths - 1, running.tokens, running.parents, running.logprobs)
         self._lengths[:num_live] = lengths
         self._scores[:num_live] = running.scores
         self._extend_constraints(running, again)
         finished = self._rules.finished(lengths, running.scores.max(axis=1), self._pool.scores[:num_live])
-        finished[again] = False
+        finished[list(again)] = False
         self._finished[:num_live] = finished
         self._limit_loops(lengths)
         return self._to_slots(running, stay=finished | (lengths == 1), again=again)
 
-    def _replace_last(
-        self, running: Continuations, lengths: Int64Array, steered: Mapping[int, Steered], again: list[int]
+    def _take_back(
+        self, running: Continuations, lengths: Int64Array, steered: Mapping[int, Steered], again: Mapping[int, int]
     ) -> Continuations:
         """Gives the rows in `again` their new last tokens; all else of them stays as it was before the step.
 
-        Returns what all rows continue with: these rows with what they had. Changes their `lengths`.
+        Args:
+            again: by row, how many tokens it takes back.
+
+        Returns:
+            what all rows continue with: these rows with what they had. Changes their `lengths`.
         """
         own = np.arange(self.num_beams)
-        lengths[again] -= 1
-        lasts = lengths[again] - 1
-        for row, last in zip(again, lasts.tolist(), strict=True):
-            replaced = steered[row].replaced
-            for beam, token in replaced.items():
-                self._scores[row, beam] -= self._prefixes.logprobs[row, last, beam]
-                self._prefixes.tokens[row, last, beam], self._prefixes.logprobs[row, last, beam] = token, 0.0
-            self._scores[row, self._terms[row].replace(replaced)] = NONE
+        for row, num_taken_back in again.items():
+            lengths[row] -= num_taken_back
+            last, rewind = int(lengths[row]) - 1, steered[row].rewind
+            if rewind is None:
+                self._replace_last(row, last, steered[row].replaced)
+            else:
+                self._rewind(row, last, rewind)
             running.parents[row], running.scores[row] = own, self._scores[row]
             running.tokens[row] = self._prefixes.tokens[row, last]
-        others = np.setdiff1d(np.arange(len(lengths)), again)
+        others = np.setdiff1d(np.arange(len(lengths)), list(again))
         tokens, parents = running.tokens[others], running.parents[others]
         self._prefixes.extend(lengths[others] - 1, tokens, parents, running.logprobs[others], others)
         return running
+
+    def _replace_last(self, row: int, last: int, replaced: Mapping[int, int]) -> None:
+        """Gives some beams of a row other tokens at its last place."""
+        for beam, token in replaced.items():
+            self._scores[row, beam] -= self._prefixes.logprobs[row, last, beam]
+            self._prefixes.tokens[row, last, beam], self._prefixes.logprobs[row, last, beam] = token, 0.0
+        self._scores[row, self._terms[row].replace(replaced)] = NONE
+
+    def _rewind(self, row: int, last: int, rewind: Rewind) -> None:
+        """Ends all beams of a row but one, and goes back with that one to a place, where it gets another token."""
+        beam, num_taken_back = rewind.beam, rewind.move.num_taken_back
+        given_up = self._prefixes.prefix(row, last + num_taken_back, beam, last)
+        score = self._scores[row, beam] - given_up.logprobs.sum()
+        self._scores[row] = NONE
+        self._scores[row, beam] = score
+        self._prefixes.tokens[row, last], self._prefixes.logprobs[row, last] = rewind.move.token, 0.0
+        self._prefixes.parents[row, last] = given_up.path[0]
+        self._terms[row].rewind(rewind)
 
     def _limit_loops(self, lengths: Int64Array) -> None:
         """Ends rows whose best running beam loops, at the next step. Args: lengths: int64 [live rows]."""
@@ -240,8 +261,9 @@ class BeamSearch:
             if row in constrained:
                 candidates = constrained[row].apply(candidates)
             if weights is not None and row in guided:
-                is_live = self._scores[row] > NONE
-                steered[row] = self._terms[row].steer(weights[guided.index(row)], candidates, is_live)
+                own = weights[guided.index(row)]
+                may_rewind = self._pool.scores[row, 0] == NONE
+                steered[row] = self._terms[row].steer(own, candidates, self._scores[row], may_rewind=may_rewind)
                 self._scores[row, steered[row].dropped] = NONE
                 candidates = steered[row].candidates
             best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
@@ -304,10 +326,10 @@ class BeamSearch:
             logprobs=best.logprobs[rows, top],
         )
 
-    def _extend_constraints(self, running: Continuations, again: list[int]) -> None:
+    def _extend_constraints(self, running: Continuations, again: Mapping[int, int]) -> None:
         num_live = len(running.tokens)
         for row, constraints in self._constraints_of(num_live):
-            constraints.extend(running.parents[row], running.tokens[row], int(row in again))
+            constraints.extend(running.parents[row], running.tokens[row], again.get(row, 0))
             self._count_needed(row)
         for row in self.guided(num_live):
             if row not in again:
@@ -322,12 +344,12 @@ class BeamSearch:
         if row in self._terms:
             self._needed[row] += self._terms[row].num_spare
 
-    def _to_slots(self, running: Continuations, stay: BoolArray, again: list[int]) -> Advance:
+    def _to_slots(self, running: Continuations, stay: BoolArray, again: Mapping[int, int]) -> Advance:
         """The step's decision.
 
         Args:
             stay: rows whose beams keep their states, which are equal or no longer needed.
-            again: rows that repeat the step.
+            again: by row that goes back, how many tokens it takes back.
         """
         num_rows = len(stay)
         slots = np.arange(num_rows * self.num_beams).reshape(num_rows, self.num_beams)
@@ -335,8 +357,7 @@ class BeamSearch:
         moved = bool((parents != slots.reshape(-1)).any())
         taken_back: Int64Array | None = None
         if again:
-            is_again = np.isin(np.arange(num_rows), again)
-            taken_back = np.repeat(is_again, self.num_beams).astype(np.int64)
+            taken_back = np.repeat([again.get(row, 0) for row in range(num_rows)], self.num_beams)
         return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy(), taken_back)
 
     def _hypothesis(self, row: int, rank: int) -> Hypothesis:
@@ -366,8 +387,10 @@ class BeamSearch:
             beams = np.unique(self._prefixes.parents[row, length, beams])
             if has_finished and length == best_length - 1:
                 beams = np.union1d(beams, best_beam)
-        if length == self._lengths[row] and row in self._terms and self._terms[row].has_unmet:
-            length, beams = length - 1, self._prefixes.parents[row, length - 1, beams[:1]]  # it may be taken back
+        if row in self._terms:
+            certain = self._terms[row].num_certain(self._scores[row] > NONE)
+            while length > max(certain, self._shared[row]):
+                length, beams = length - 1, self._prefixes.parents[row, length - 1, beams[:1]]  # it may be taken back
         self._shared[row] = length
         return length, int(beams[0])
 

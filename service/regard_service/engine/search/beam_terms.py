@@ -4,16 +4,24 @@ Hypotheses that have the same number of term tokens form a bank. Banks share the
 a term up competes with its like, and not with those that avoid it. The cost does not grow with the number of terms.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints.candidates import BANNED, Candidates
-from regard_service.engine.search.terms import TermPlan, TermState
+from regard_service.engine.search.terms import Move, TermPlan, TermState
 
 # Candidates of a beam beyond the usual, where some may not come next: those that end it, or continue the last word.
 NUM_SPARE = 8
+
+
+class Rewind(NamedTuple):
+    """A request goes on from one of its beams, which gives up its last tokens; the others end."""
+
+    beam: int
+    move: Move
 
 
 class Steered(NamedTuple):
@@ -22,14 +30,23 @@ class Steered(NamedTuple):
     Attributes:
         candidates: with new scores.
         replaced: by beam, the token that takes the place of its last one; if there are any, the step comes again.
+        rewind: where no beam can go on as it is.
         dropped: beams that cannot be corrected, while others can.
         banks: int64 [beams], term tokens that a continuation of each beam has.
     """
 
     candidates: Candidates
     replaced: dict[int, int]
+    rewind: Rewind | None
     dropped: list[int]
     banks: Int64Array
+
+    @property
+    def num_taken_back(self) -> int:
+        """Tokens that the request gives up before its next step."""
+        if self.rewind is not None:
+            return self.rewind.move.num_taken_back
+        return int(bool(self.replaced))
 
 
 class BeamTerms:
@@ -45,46 +62,68 @@ class BeamTerms:
     @property
     def num_spare(self) -> int:
         """How many candidates of a beam the next step may ban."""
-        return NUM_SPARE if any(state.has_unmet or state.is_fresh for state in self._states) else 0
+        return NUM_SPARE if any(state.has_unmet or state.may_ban for state in self._states) else 0
 
     @property
     def has_unmet(self) -> bool:
         """Whether a beam may still lose its last token."""
         return any(state.has_unmet for state in self._states)
 
-    def steer(self, weights: Float32Array, candidates: Candidates, is_live: BoolArray) -> Steered:
+    def num_certain(self, is_live: BoolArray) -> int:
+        """Tokens that no beam takes back any more. Args: is_live: bool [beams]."""
+        return min(self._states[beam].num_certain for beam in np.flatnonzero(is_live))
+
+    def steer(
+        self, weights: Float32Array, candidates: Candidates, running: Float32Array, *, may_rewind: bool = True
+    ) -> Steered:
         """Forces and bans tokens.
 
         Args:
             weights: float32 [beams, source].
-            is_live: bool [beams].
+            running: float32 [beams], scores of the beams; -inf where there is none.
+            may_rewind: whether no hypothesis has ended yet.
         """
         self._next = [state.copy() for state in self._states]
+        best = candidates.ids[np.arange(len(running)), candidates.scores.argmax(axis=1)].tolist()
+        live = np.flatnonzero(np.isfinite(running)).tolist()
+        moves = {beam: self._next[beam].decide(weights[beam], best[beam]) for beam in live}
+        ailing = [beam for beam, move in moves.items() if self._is_ailing(beam, move)]
+        best_first = sorted(live, key=lambda beam: -running[beam])
+        rewind = self._rewind(moves, ailing, best_first) if may_rewind else None
+        if may_rewind and rewind is None and len(ailing) == len(live):
+            ailing.remove(best_first[0])
+        if rewind is not None:
+            return Steered(candidates, {}, rewind, [], np.zeros(len(running), np.int64))
+        kept = {beam: move for beam, move in moves.items() if beam not in ailing}
+        return self._steered(candidates, kept)._replace(dropped=ailing)
+
+    def _is_ailing(self, beam: int, move: Move | None) -> bool:
+        """Whether a beam cannot go on while others repeat a step."""
+        return self._next[beam].is_faulty or (move is not None and move.num_taken_back > 1)
+
+    def _rewind(self, moves: Mapping[int, Move | None], ailing: list[int], best_first: list[int]) -> Rewind | None:
+        """Corrects the best beam, if it is ailing; if all are, the best that can be corrected."""
+        chosen = best_first if len(ailing) == len(moves) else best_first[:1]
+        corrections = ((beam, moves[beam]) for beam in chosen if beam in ailing)
+        return next((Rewind(beam, move) for beam, move in corrections if move and move.num_taken_back), None)
+
+    def _steered(self, candidates: Candidates, moves: Mapping[int, Move | None]) -> Steered:
+        """Forces the moves of beams, and bans what their terms do not allow."""
         ids, scores, logprobs = candidates.ids.copy(), candidates.scores.copy(), candidates.logprobs.copy()
-        best = ids[np.arange(len(ids)), scores.argmax(axis=1)].tolist()
         banks = np.zeros(len(ids), np.int64)
         replaced: dict[int, int] = {}
-        too_long: list[int] = []
-        faulty: list[int] = []
-        for beam in np.flatnonzero(is_live).tolist():
-            state = self._next[beam]
-            move = state.decide(weights[beam], best[beam])
-            if state.is_faulty:
-                faulty.append(beam)
+        for beam, decided in moves.items():
+            state, move = self._next[beam], decided
             if move is None:
                 scores[beam, self._is_banned(state, ids[beam])] = BANNED
                 move = state.go_on() if (scores[beam] == BANNED).all() else None
             banks[beam] = state.num_met + (move is not None)
             if move is not None and move.num_taken_back:
                 replaced[beam] = move.token
-                too_long += [beam] * (move.num_taken_back > 1)
             elif move is not None:
                 scores[beam] = BANNED
                 ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = move.token, 0.0, 0.0
-        faulty = list(dict.fromkeys([*faulty, *too_long]))
-        dropped = faulty if len(faulty) < int(is_live.sum()) else faulty[:-1]
-        replaced = {beam: token for beam, token in replaced.items() if beam not in dropped}
-        return Steered(Candidates(ids, scores, logprobs), replaced, dropped, banks)
+        return Steered(Candidates(ids, scores, logprobs), replaced, None, [], banks)
 
     def end_soon(self, most: int) -> int:
         """Writes what is missing at once in every beam.
@@ -108,7 +147,7 @@ class BeamTerms:
             state.take(0, token)
         self._states = self._next = [state for state, _ in made]
 
-    def replace(self, replaced: dict[int, int]) -> list[int]:
+    def replace(self, replaced: Mapping[int, int]) -> list[int]:
         """Takes over what replaces last tokens; the other beams repeat the step. Returns beams that are equal to others
         now.
         """
@@ -124,6 +163,12 @@ class BeamTerms:
             seen.add(tokens)
         return equal
 
+    def rewind(self, to: Rewind) -> None:
+        """Takes over that all beams but one end, and that one gives up its last tokens."""
+        state = self._next[to.beam]
+        state.take(*to.move)
+        self._states = self._next = [state] * len(self._states)
+
     def _is_banned(self, state: TermState, ids: Int64Array) -> BoolArray:
         banned = np.zeros(len(ids), np.bool_)
         if state.has_unmet:
@@ -132,6 +177,8 @@ class BeamTerms:
             banned |= self._continues[np.minimum(ids, len(self._continues) - 1)] & (ids < len(self._continues))
         if state.is_fresh and self._keeps_words:
             banned |= ids == state.begun
+        if state.unwanted:
+            banned |= np.isin(ids, list(state.unwanted))
         return banned
 
 

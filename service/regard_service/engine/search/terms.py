@@ -23,6 +23,7 @@ MIN_WEIGHT = 0.2  # of the source position that a step attends to
 MIN_PEAK = 0.05  # of the weights on a term, for a word to be its translation
 SURE_PEAK = 0.5  # the same, for a term to be placed before those that come earlier in the source
 OWN_WEIGHT = 0.5  # on a term's source, for a word behind the term to be the model's own translation of it
+MAX_CLEARED = 3  # words that are taken back beside a term, so that the search ends
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,6 @@ class TermPlan:
     max_new_tokens: int
     end_ids: frozenset[int]
     guidance: Guidance
-    has_beams: bool
 
     @classmethod
     def of(cls, generation: Generation, end_ids: Sequence[int], guidance: Guidance) -> "TermPlan | None":
@@ -74,13 +74,12 @@ class TermPlan:
             generation.max_new_tokens,
             frozenset(end_ids),
             guidance,
-            generation.num_beams > 1,
         )
 
     @property
     def keeps_history(self) -> bool:
-        """Whether a hypothesis can go back to any of its words. Beams cannot: all of a request have one length."""
-        return self.guidance.max_taken_back > 1 and not self.has_beams
+        """Whether a hypothesis can go back to any of its words."""
+        return self.guidance.max_taken_back > 1
 
     @cached_property
     def owners(self) -> list[int]:
@@ -129,8 +128,8 @@ class TermState:
         self._history: list[Float32Array] = []  # weights of each step
         self._limit = plan.max_new_tokens
         self._is_beside = False  # whether the last word is the model's own translation of a term's source
-        self._cleared: frozenset[int] = frozenset()  # terms beside which a word was taken back
-        self._unwanted = (-1, -1)  # a place and the token that is not written there
+        self._num_cleared: dict[int, int] = {}  # by term, how often a word was taken back beside it
+        self._unwanted: tuple[int, frozenset[int]] = (-1, frozenset())  # a place, and tokens that do not come there
         self.num_met = 0
         self.is_fresh = False
         self.is_whole = False
@@ -146,7 +145,7 @@ class TermState:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return not self._unmet and not self._rest and not self.is_fresh and not self._before
+        return not (self._unmet or self._rest or self.is_fresh or self._before or self._watches)
 
     @property
     def has_unmet(self) -> bool:
@@ -162,8 +161,10 @@ class TermState:
     def num_certain(self) -> int:
         """Tokens that are never taken back."""
         earliest = min((each.num_kept for each in self._before.values()), default=self._floor)
-        is_open = self._unmet or self._before
-        return min(earliest, self._floor, len(self.tokens)) if is_open else len(self.tokens)
+        length = len(self.tokens)
+        if self._unmet or self._before:
+            return max(min(earliest, self._floor, length), length - self._plan.guidance.max_taken_back)
+        return max(self._last_word, 0) if self._watches else length
 
     @property
     def is_faulty(self) -> bool:
@@ -192,7 +193,7 @@ class TermState:
             self._meet_matched()
         own = None if continues else self._own_translation(weights)
         self._is_beside = own is not None
-        if own is not None and own[0] not in self._cleared and self._plan.keeps_history:
+        if own is not None and self._num_cleared.get(own[0], 0) < MAX_CLEARED and self._plan.keeps_history:
             return self._without(*own)
         if not self._unmet or len(self.tokens) < self._plan.num_forced:
             return None
@@ -209,16 +210,22 @@ class TermState:
         """Whether a token may come next, where no term forces one: nothing continues the last word of a term."""
         if token in self._plan.end_ids:
             return not self._unmet
-        return (len(self.tokens), token) != self._unwanted and not (
+        return token not in self.unwanted and not (
             self.is_fresh
             and self._plan.terms.keeps_words
             and (token == self.begun or self._is_continuation(len(self.tokens), token))
         )
 
     @property
+    def unwanted(self) -> frozenset[int]:
+        """Tokens that do not come next: they began the model's own translation beside a term."""
+        place, tokens = self._unwanted
+        return tokens if place == len(self.tokens) else frozenset()
+
+    @property
     def may_ban(self) -> bool:
         """Whether `allows` may refuse the next token."""
-        return self.is_fresh or self._unwanted[0] == len(self.tokens)
+        return self.is_fresh or bool(self.unwanted)
 
     @property
     def begun(self) -> int:
@@ -314,25 +321,45 @@ class TermState:
         return Move(num_taken_back, spelling[0])
 
     def _own_translation(self, weights: Float32Array) -> tuple[int, int] | None:
-        """A term that was forced, and where the last word begins, if the model translates the term's source by it."""
-        if not (self._before and self._plan.guidance.is_shifted):
+        """A term that the hypothesis has, and where the last word begins, if the model translates the term's source by
+        that word, too.
+        """
+        if not self._plan.guidance.is_shifted or len(self._unmet) == len(self._plan.terms.terms):
             return None
-        position, spelling, owners = int(weights.argmax()), self._plan.terms.spelling, self._plan.owners
-        index = owners[position] if position < len(owners) and weights[position] >= OWN_WEIGHT else -1
+        spelling, place = self._plan.terms.spelling, self._last_word
+        if place < max(self._floor, 1) or spelling.closes[self.tokens[place]] or spelling.opens[self.tokens[place]]:
+            return None
+        of_word = self._history[place + 1 :] or [weights]
+        index = next((found for found in map(self._owner, of_word) if found >= 0), -1)
+        return (index, place) if index >= 0 and index not in self._unmet else None
+
+    @property
+    def _last_word(self) -> int:
+        """Where the last word begins, or the part of it that may be taken back; -1 without tokens."""
         place = len(self.tokens) - 1
         while place > self._floor and self._is_continuation(place, self.tokens[place]):
             place -= 1
-        is_behind = index in self._before and place >= max(self._floor, 1)
-        is_mark = spelling.closes[self.tokens[place]] or spelling.opens[self.tokens[place]]
-        return (index, place) if is_behind and not is_mark else None
+        return place
+
+    @property
+    def _watches(self) -> bool:
+        """Whether the model's own translation of a term that the hypothesis has is taken back."""
+        plan = self._plan
+        return plan.keeps_history and plan.guidance.is_shifted and len(self._unmet) < len(plan.terms.terms)
+
+    def _owner(self, weights: Float32Array) -> int:
+        """The term whose source has most of some weights, or -1."""
+        position, owners = int(weights.argmax()), self._plan.owners
+        return owners[position] if position < len(owners) and weights[position] >= OWN_WEIGHT else -1
 
     def _without(self, index: int, place: int) -> Move:
         """Takes back the last word, which begins at a place and stands beside a term.
 
         The token before the word comes again, so that the step that chose the word is repeated without it.
         """
-        self._cleared |= {index}
-        self._unwanted, self._resumed = (place, self.tokens[place]), (self.tokens[place - 1],)
+        self._num_cleared = {**self._num_cleared, index: self._num_cleared.get(index, 0) + 1}
+        before = self._unwanted[1] if self._unwanted[0] == place else frozenset()
+        self._unwanted, self._resumed = (place, before | {self.tokens[place]}), (self.tokens[place - 1],)
         self.is_fresh = place == self._floor
         return Move(len(self.tokens) - place + 1, self.tokens[place - 1])
 
@@ -351,8 +378,7 @@ class TermState:
         peaks = [self._peak(index) for index in self._unmet]
         sure = [peak for peak in peaks if peak[0] >= SURE_PEAK]
         weight, index, place = max(sure) if sure else peaks[0]  # in the order of the source
-        most = 1 if self._plan.has_beams else self._plan.guidance.max_taken_back
-        is_back_enough = len(self.tokens) - place <= most
+        is_back_enough = len(self.tokens) - place <= self._plan.guidance.max_taken_back
         if weight < MIN_PEAK or not is_back_enough:
             place = len(self.tokens)
             has_mark = place > self._floor and self._plan.terms.spelling.closes[self.tokens[-1]]
@@ -381,9 +407,16 @@ class TermState:
     def _match(self, token: int, among: Collection[int]) -> int:
         """The first of some terms whose tokens are the last ones, or -1."""
         for index, spelling in self._plan.by_last_token.get(token, ()):
-            if index in among and tuple(self.tokens[-len(spelling) :]) == spelling:
+            if index in among and tuple(self.tokens[-len(spelling) :]) == spelling and self._is_apart(len(spelling)):
                 return index
         return -1
+
+    def _is_apart(self, size: int) -> bool:
+        """Whether the last tokens begin a word, and are not the end of a longer one."""
+        start, plan = len(self.tokens) - size, self._plan
+        if start <= plan.num_special or not plan.terms.keeps_words:
+            return True
+        return not self._is_continuation(self.tokens[start]) or bool(plan.terms.spelling.opens[self.tokens[start - 1]])
 
     def _meet_matched(self) -> None:
         """The model has written a term by itself."""

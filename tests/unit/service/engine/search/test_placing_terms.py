@@ -1,7 +1,7 @@
 """What holds of every search with terms, whatever the model, the attention and the options."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -15,6 +15,7 @@ from regard_service.engine.search.beam_terms import BeamTerms, allocate
 from regard_service.engine.search.constraints.candidates import BANNED, Candidates
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
+from tests.unit.service.engine.search import toy
 from tests.unit.service.engine.search.toy import (
     END_ID,
     MAX_TARGET_TOKENS,
@@ -227,6 +228,14 @@ def test_a_longer_word_that_begins_with_the_term_does_not_count() -> None:
     assert state.has_unmet
 
 
+def test_the_end_of_a_longer_word_is_not_the_term() -> None:
+    state = TermState(plan(Term((2,), tokens=(5,), glued=(11,), initial=(5,))))
+    for token in (3, 11, 4):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.has_unmet
+
+
 def test_a_missing_term_takes_the_place_of_the_word_that_attends_to_it_most() -> None:
     state = TermState(plan(term((2,), 5)))
     for weight, token in ((0.0, 3), (0.4, 4), (0.1, 6)):
@@ -254,7 +263,7 @@ def test_a_term_that_the_model_writes_again_goes_back_to_where_the_model_wants_i
     assert state.decide(attending(2), 6) is None  # not again
 
 
-def test_the_models_own_translation_behind_a_term_is_taken_back_once() -> None:
+def test_the_models_own_translation_behind_a_term_is_taken_back_a_few_times() -> None:
     state = TermState(plan(term((2,), 5), is_shifted=True))
     for token in (3, 4):
         assert state.decide(attending(0), token) is None
@@ -269,11 +278,26 @@ def test_the_models_own_translation_behind_a_term_is_taken_back_once() -> None:
     assert state.tokens == [3, 5]
     assert not state.allows(6)
     assert state.may_ban
-    assert state.decide(attending(0), 7) is None
-    state.take(0, 7)
-    assert state.allows(6)
+    for token in (7, 2):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+        assert state.allows(6)
+        assert state.decide(attending(2), 8) == (2, 5)
+        state.take(2, 5)
+    assert not any(map(state.allows, (6, 7, 2)))
+    assert state.decide(attending(0), 3) is None
+    state.take(0, 3)
     assert state.decide(attending(2), 8) is None  # not again: the search ends
     assert state.is_faulty
+
+
+def test_the_models_own_translation_behind_a_term_that_it_wrote_by_itself_is_taken_back() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 5, 4):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert not state.has_unmet
+    assert state.decide(attending(2), 6) == (2, 5)
 
 
 def test_a_mark_behind_a_term_stays() -> None:
@@ -296,10 +320,10 @@ def test_terms_at_the_limit_of_the_output_are_placed_in_time() -> None:
 
 def test_every_candidate_of_a_beam_counts_a_term_as_whole_or_not() -> None:
     def steered(best: int, other: int) -> tuple[BeamTerms, float]:
-        beams = BeamTerms(replace(plan(term((2,), 5)), has_beams=True), 1)
-        beams.steer(attending(0)[None], candidates(5, 3), np.ones(1, np.bool_))
+        beams = BeamTerms(plan(term((2,), 5)), 1)
+        beams.steer(attending(0)[None], candidates(5, 3), np.zeros(1, np.float32))
         beams.extend(np.zeros(1, np.int64), np.array([5]))
-        found = beams.steer(attending(0)[None], candidates(best, other), np.ones(1, np.bool_))
+        found = beams.steer(attending(0)[None], candidates(best, other), np.zeros(1, np.float32))
         beams.extend(np.zeros(1, np.int64), np.array([other]))
         return beams, float(found.candidates.scores[0, 1])
 
@@ -320,3 +344,26 @@ def test_banks_share_the_beams() -> None:
     scores = np.array([-1.0, -2.0, -3.0, -9.0, -8.0, -np.inf], np.float32)
     banks = np.array([0, 0, 0, 1, 1, 2])
     assert allocate(scores, banks, 4).tolist() == [4, 0, 3, 1]
+
+
+NEXT = {3: 4, 4: 10, 10: 6, 5: 6, 6: END_ID, 7: END_ID}  # 4 and 10 are the model's own translation of position 2
+
+
+def own_logits(source: int, prefix: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """Follows `NEXT`, from 3; another token is nearly as likely, for the other beams."""
+    logits = np.full(VOCAB_SIZE, -9.0, np.float32)
+    logits[NEXT.get(prefix[-1], 3) if prefix else 3], logits[7] = 1.0, 0.3
+    return logits
+
+
+def own_weights(source: int, prefix: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """Attends to position 2 behind the model's own translation of it, else to position 0."""
+    return attending(2 if tuple(prefix[-2:]) == (4, 10) else 0)
+
+
+@pytest.mark.parametrize("num_beams", [1, 2, 4])
+def test_a_term_takes_the_place_of_all_tokens_of_the_models_own_word(num_beams: int) -> None:
+    generation = Generation(10, num_beams, terms=Terms((term((2,), 5),), (), SPELLING))
+    with patch.multiple(toy, toy_logits=own_logits, toy_weights=own_weights):
+        [best, *_] = serve(Job(0, generation), guidance=Guidance(True, sys.maxsize)).hypotheses
+    assert best.tokens.tolist() == [3, 5, 6, END_ID]
