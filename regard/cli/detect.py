@@ -7,11 +7,11 @@ import click
 from regard.calls.options import DetectOptions
 from regard.cli.explanations import explain_options, explanation_lines
 from regard.cli.options import server_options
-from regard.cli.output import escape
+from regard.cli.outcomes import attempt_each
+from regard.cli.output import escape, print_one_step
 from regard.cli.servers import open_server
 from regard.names import AttentionKind, Evidence
 from regard.values.detections import DetectResult
-from regard.wire import as_json
 
 KINDS = ("alignment", "cross", "encoder_self")
 
@@ -63,14 +63,16 @@ def detect(
         timeout=timeout,
     )
     with open_server(server, tls_ca, verbose, model) as address, address.client() as client:
-        results = client.detect([*pictures], **options)
-    if is_json:
-        objects = [result.to_dict() for result in results]
-        click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
-        return
-    for picture, result in zip(pictures, results, strict=True):
-        for line in _lines(result):
-            click.echo(line if len(pictures) == 1 else f"{picture}: {line}")
+        # One call for each picture: together they may exceed the limit of a message.
+        outcomes = attempt_each(lambda picture: client.detect(picture, **options), pictures)
+    print_one_step(
+        outcomes,
+        pictures,
+        lambda picture, result: "\n".join(
+            line if len(pictures) == 1 else f"{picture}: {line}" for line in _lines(result)
+        ),
+        is_json=is_json,
+    )
 
 
 def _lines(result: DetectResult) -> list[str]:

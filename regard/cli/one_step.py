@@ -1,22 +1,27 @@
 """`regard encode`, `regard classify`, `regard fill-mask` and `regard answer`."""
 
+import codecs
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from regard.calls.client import Client
 from regard.calls.options import AnswerOptions, ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
 from regard.calls.results import ClassifyResult
+from regard.cli.bulk import read_text
+from regard.cli.documents import are_files, exists
 from regard.cli.explanations import explain_options, explanation_lines
 from regard.cli.options import server_options
-from regard.cli.output import escape, write_line
+from regard.cli.outcomes import attempt_together, print_failure, raise_if_all_failed
+from regard.cli.output import Printed, escape, print_one_step, write_line
 from regard.cli.servers import open_server
+from regard.errors import InvalidArgument
+from regard.errors.as_json import error_object
 from regard.names import AttentionKind, Evidence, Pooling, Truncation
 from regard.values.encodings import (
     AnswerResult,
@@ -30,16 +35,6 @@ from regard.wire.enums import POOLING
 STDIN = "-"
 LINES_AT_ONCE = 32
 KINDS = ("encoder_self", "rollout", "channel", "spatial")
-
-
-class Printed(Protocol):
-    """A result that can be printed as JSON."""
-
-    def to_json(self) -> str:
-        """The result as one line of JSON."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as a JSON object."""
 
 
 ResultT = TypeVar("ResultT", bound=Printed)
@@ -142,7 +137,7 @@ def classify(
         explain=explain,
         explain_label=explain_label,
     )
-    are_pictures = all(Path(each).is_file() for each in inputs)
+    are_pictures = inputs != (STDIN,) and are_files(inputs)
 
     def call(client: Client, many: list[str]) -> list[ClassifyResult]:
         return client.classify_images([*many], **own) if are_pictures else client.classify(many, **own)
@@ -220,23 +215,37 @@ def _run(
     """Calls the server with the inputs, or with the lines of standard input, and prints the results in order."""
     with server as address, address.client() as client:
         if tuple(inputs) == (STDIN,):
-            texts = _lines()
-            while many := list(islice(texts, LINES_AT_ONCE)):
-                for result in call(client, many):
-                    write_line(result.to_json() if is_json else printed(result))
+            _run_lines(lambda many: call(client, [read_text(line) for line in many]), printed, is_json=is_json)
             return
-        results = call(client, list(inputs))
-    if is_json:
-        objects = [result.to_dict() for result in results]
-        click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
-        return
-    for result in results:
-        click.echo(printed(result))
+        outcomes = attempt_together(lambda many: call(client, many), inputs)
+    if not any(map(exists, inputs)):
+        raise_if_all_failed(outcomes)
+    names = [each if exists(each) else f"text {number}" for number, each in enumerate(inputs, 1)]
+    print_one_step(outcomes, names, lambda _, result: printed(result), is_json=is_json)
 
 
-def _lines() -> Iterator[str]:
-    for line in sys.stdin:
-        yield line.rstrip(os.linesep)
+def _run_lines(
+    call: Callable[[list[bytes]], list[ResultT]], printed: Callable[[ResultT], str], *, is_json: bool
+) -> None:
+    """Prints a line for each line of standard input; of one that fails an empty one, or its error as JSON."""
+    lines, number, failed = _lines(), 0, False
+    while many := list(islice(lines, LINES_AT_ONCE)):
+        for outcome in attempt_together(call, many):
+            number += 1
+            if isinstance(outcome, InvalidArgument | OSError):
+                failed = True
+                print_failure(f"line {number}", outcome)
+                write_line(as_json.dump({"error": error_object(outcome)}) if is_json else "")
+            else:
+                write_line(outcome.to_json() if is_json else printed(outcome))
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _lines() -> Iterator[bytes]:
+    """The lines of standard input, without their ends and without the byte-order mark that some editors write."""
+    for number, line in enumerate(sys.stdin.buffer):
+        yield (line if number else line.removeprefix(codecs.BOM_UTF8)).rstrip(b"\r\n")
 
 
 def _vector(result: EncodeResult) -> str:

@@ -2,17 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import click
 from rich.console import Console
 
 from regard.calls.results import Event, Result
-from regard.cli.app import describe
 from regard.cli.options import Flags
-from regard.cli.outcomes import Outcome, results_of
+from regard.cli.outcomes import Failure, Outcome, print_failure, results_of
 from regard.cli.streaming import print_events
+from regard.errors import InvalidArgument
 from regard.errors.as_json import error_object
 from regard.values.labels import printable
 from regard.wire import as_json
@@ -24,10 +24,8 @@ def print_outcomes(outcomes: Sequence[Outcome], names: Sequence[str], flags: Fla
     An error is printed on standard error, with the name of its input, and as an object of JSON.
     """
     for name, outcome in zip(names, outcomes, strict=True):
-        if isinstance(outcome, OSError):  # names its file
-            click.echo(f"regard: {describe(outcome)}", err=True)
-        elif not isinstance(outcome, Result):
-            click.echo(f"regard: {name}: {describe(outcome)}", err=True)
+        if not isinstance(outcome, Result):
+            print_failure(name, outcome)
     if flags.json:
         objects = [each.to_dict() if isinstance(each, Result) else {"error": error_object(each)} for each in outcomes]
         click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
@@ -36,6 +34,48 @@ def print_outcomes(outcomes: Sequence[Outcome], names: Sequence[str], flags: Fla
         if number and flags.attention:
             click.echo()
         print_text(result, flags)
+
+
+class Printed(Protocol):
+    """A result that can be printed as JSON."""
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object."""
+
+
+PrintedT = TypeVar("PrintedT", bound=Printed)
+
+
+def print_one_step(
+    outcomes: Sequence[PrintedT | Failure],
+    names: Sequence[str],
+    printed: Callable[[str, PrintedT], str],
+    *,
+    is_json: bool,
+) -> None:
+    """Prints what inputs became in one step, errors on standard error; ends with status 1 if there is one.
+
+    Args:
+        names: of the inputs, for their errors.
+        printed: the lines of a result, with the name of its input; none for an empty text.
+    """
+    results, failed = [], False
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, InvalidArgument | OSError):
+            print_failure(name, outcome)
+            failed = True
+            results.append({"error": error_object(outcome)})
+        elif is_json:
+            results.append(outcome.to_dict())
+        elif lines := printed(name, outcome):
+            click.echo(lines)
+    if is_json:
+        click.echo(as_json.dump(results[0] if len(results) == 1 else results))
+    if failed:
+        click.get_current_context().exit(1)
 
 
 def print_text(result: Result, flags: Flags) -> None:

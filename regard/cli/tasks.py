@@ -19,9 +19,8 @@ from regard.cli.corpora import CorpusFlags, are_corpora, bulk_options, corpus_op
 from regard.cli.documents import are_files, document_options, exists
 from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
-from regard.cli.outcomes import Outcome, attempt_all, results_of
+from regard.cli.outcomes import Outcome, attempt_each, attempt_together, raise_if_all_failed, results_of
 from regard.cli.servers import open_server
-from regard.errors import InvalidArgument
 from regard.saved import ENDINGS
 from regard.wire.enums import ATTENTION_KIND
 from regard.wire.images import ImageLike
@@ -33,7 +32,7 @@ class Task(Protocol):
     """The calls of a command, with its options; an input is a text, or a picture's path or bytes."""
 
     def run(self, client: Client, inputs: list[Any]) -> list[Outcome]:
-        """What all inputs become, in order. Raises the error if none has a result."""
+        """What all inputs become, in order."""
 
     def call(self, client: Client, inputs: list[Any]) -> list[Result]:
         """The results of the inputs, in one call."""
@@ -58,7 +57,7 @@ class Translate:
     options: TranslateOptions
 
     def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
-        return _together_or_one_by_one(lambda texts: self.call(client, texts), inputs)
+        return attempt_together(lambda texts: self.call(client, texts), inputs)
 
     def call(self, client: Client, inputs: list[str]) -> list[Result]:
         return client.translate(inputs, self.to, **self.options)
@@ -83,7 +82,7 @@ class Summarize:
     options: TextOptions
 
     def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
-        return _together_or_one_by_one(lambda texts: self.call(client, texts), inputs)
+        return attempt_together(lambda texts: self.call(client, texts), inputs)
 
     def call(self, client: Client, inputs: list[str]) -> list[Result]:
         return client.summarize(inputs, self.style, **self.options)
@@ -109,7 +108,7 @@ class Caption:
 
     def run(self, client: Client, inputs: list[str | bytes]) -> list[Outcome]:
         # One call for each picture: together they may exceed the limit of a message.
-        return attempt_all(lambda image: client.caption(image, **self.options), inputs)
+        return attempt_each(lambda image: client.caption(image, **self.options), inputs)
 
     def call(self, client: Client, inputs: list[str | bytes]) -> list[Result]:
         return client.caption(list[ImageLike](inputs), **self.options)
@@ -317,19 +316,14 @@ def _run(flags: Flags, task: Task, inputs: list[Any]) -> None:
             outcomes: list[Outcome] = [output.print_stream(task.stream(client, inputs[0]), flags)]
         else:
             outcomes = task.run(client, inputs)
+            if not isinstance(task, Caption):  # a picture's error is printed with the name of its file
+                raise_if_all_failed(outcomes)
             output.print_outcomes(outcomes, _names(task, inputs), flags)
     results = list(results_of(outcomes))
-    output.write_files(results[0], flags, inputs[0] if isinstance(task, Caption) else None)
+    if results:
+        output.write_files(results[0], flags, inputs[0] if isinstance(task, Caption) else None)
     if len(results) < len(outcomes):
         click.get_current_context().exit(1)
-
-
-def _together_or_one_by_one(call: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Outcome]:
-    """Runs all texts in one call; if the server refuses one of them, each in a call of its own."""
-    try:
-        return list(call(texts))
-    except InvalidArgument:
-        return attempt_all(lambda text: call([text])[0], texts)
 
 
 def _names(task: Task, inputs: list[Any]) -> list[str]:

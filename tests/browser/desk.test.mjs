@@ -255,6 +255,32 @@ test("each task keeps its own text, options and result", async () => {
   await close();
 });
 
+test("the address says which task is shown; back, forward and a link opened in the tab lead to it", async () => {
+  const { page, complaints, close } = await open();
+  const state = () => new URLSearchParams(new URL(page.url()).hash.slice(1));
+  await translate(page, TEXT);
+  const translated = await textOf(page);
+  await page.getByRole("radio", { name: "Caption" }).check();
+  assert.equal(state().get("task"), "caption");
+  await page.getByRole("radio", { name: "Summarize" }).check();
+  assert.equal(state().get("task"), "summarize");
+  await page.goBack();
+  await page.getByRole("button", { name: "Caption", exact: true }).waitFor();
+  await page.goBack();
+  await page.getByRole("button", { name: "Translate", exact: true }).waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Text" }).inputValue(), TEXT);
+  assert.equal(await textOf(page), translated, "kept, not made anew");
+  await page.goForward();
+  await page.getByRole("button", { name: "Caption", exact: true }).waitFor();
+  await page.evaluate(() => (location.hash = "#task=translate&model=everyday&to=fr&text=Where+is+she%3F"));
+  await page.locator('.source .word:text-is("she")').waitFor();
+  await ready(page);
+  assert.equal(state().get("to"), "fr");
+  assert.equal(await page.getByRole("combobox", { name: "To" }).inputValue(), "fr");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 /** A server in front of the real one that dies in the middle of the answers of a path, as long as `dies`. */
 async function startProxy(path) {
   const proxy = { dies: false, url: "", stop: () => {} };

@@ -195,7 +195,7 @@ test("boxes lie where the API says, each with its map over the picture", async (
   const [{ detections, input }] = await answerOf("/v1/detect", { images: [image], model: "boxes", threshold: 0.2, top_k: 4, attention: maps });
   assert.ok(detections.length > 1);
   const names = await page.getByRole("list", { name: "Boxes" }).locator(".name").allTextContents();
-  assert.deepEqual(names, detections.map(({ label }) => label));
+  assert.deepEqual(names, detections.map(({ label }, at) => `${at + 1} ${label}`), "numbered as in the picture");
   const shown = await page.locator(".boxed").evaluate((figure) => {
     const whole = figure.querySelector("img").getBoundingClientRect();
     return [...figure.querySelectorAll(".box")].flatMap((box) => {
@@ -266,5 +266,19 @@ test("a field that the server refuses is named as the form names it", async () =
   await page.getByRole("alert").getByText(/^Text: has \d+ tokens/).waitFor();
   await page.getByRole("button", { name: "Cut its end" }).click();
   await page.getByText(/tokens were too many and were dropped/).waitFor();
+  await close();
+});
+
+test("an example of another task than translation has no format, and fields show what the API takes by itself", async () => {
+  const { page, complaints, close } = await b.open(b.SERVER_URL);
+  await choose(page, "Classify", "labels");
+  await page.getByRole("button", { name: "A review" }).click();
+  await page.locator(".labels li").first().waitFor();
+  assert.equal(await page.getByRole("group", { name: "Format" }).isVisible(), false);
+  const placeholders = () => page.locator('input[type="number"]:visible').evaluateAll((fields) => fields.map((each) => each.placeholder));
+  assert.deepEqual(await placeholders(), ["all", "0"]);
+  await choose(page, "Detect", "boxes");
+  assert.deepEqual(await placeholders(), ["100", "0.5"]);
+  assert.deepEqual(complaints, []);
   await close();
 });

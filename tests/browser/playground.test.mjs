@@ -139,6 +139,7 @@ test("the curl command to copy returns the same text", async () => {
   await page.getByRole("combobox", { name: "To" }).selectOption("fr");
   await translate(page, "It's a quiet evening.");
   const curl = await page.locator(".same-call code").textContent();
+  assert.match(curl, /"kinds":\[("[a-z_]+",?)+\],"granularity":"word"/);
   const { results } = JSON.parse(execFileSync("bash", ["-c", curl.replace("curl ", "curl -s ")], { encoding: "utf-8" }));
   assert.equal(results[0].hypotheses[0].words.filter(({ special }) => !special).map(({ text }) => text).join(" "), await wordsOf(page));
   await page.getByRole("button", { name: "Copy", exact: true }).click();

@@ -312,6 +312,22 @@ def test_the_command_prints_a_line_for_each_object(served: Served, tmp_path: Pat
     assert (nothing.exit_code, nothing.stdout) == (0, "")
 
 
+def test_a_picture_that_fails_costs_the_command_no_other(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(picture(1)))
+    (tmp_path / "b.png").write_text("no picture")
+    good, bad, missing = (str(tmp_path / name) for name in ("a.png", "b.png", "c.png"))
+    server = ["--server", f"127.0.0.1:{served.grpc_port}", "--threshold", "0.2"]
+    result = CliRunner().invoke(main, ["detect", missing, bad, good, *server])
+    assert {line.split(": ")[0] for line in result.stdout.splitlines()} == {good}
+    assert result.stderr.splitlines() == [
+        f"regard: {missing}: No such file or directory",
+        f"regard: {bad}: INVALID_ARGUMENT: images[0]: is not a JPEG, PNG or WebP file",
+    ]
+    assert result.exit_code == 1
+    alone = CliRunner().invoke(main, ["detect", bad, *server])
+    assert alone.stderr.startswith(f"regard: {bad}: INVALID_ARGUMENT: ")
+
+
 def test_models_state_what_they_find(served: Served) -> None:
     model = next(each for each in served.client.models() if each.name == "detr")
     assert model.task == "detection"

@@ -328,6 +328,27 @@ def test_the_json_api_answers_the_same(served: Served) -> None:
     assert len(filled["masks"][0]["pieces"]) == 2
 
 
+def test_an_input_that_fails_costs_a_command_no_other(served: Served, tmp_path: Path) -> None:
+    server = ["--server", f"127.0.0.1:{served.grpc_port}"]
+    stdin = b"\xef\xbb\xbf" + TEXTS[0].encode() + b"\r\n\n\xff\n" + TEXTS[1].encode()
+    result = CliRunner().invoke(main, ["classify", "-", "--top-k", "1", *server], input=stdin)
+    first, second = (served.client.classify(text).labels[0] for text in TEXTS[:2])
+    lines = [f"{each.label} {each.probability:.3f}" for each in (first, second)]
+    assert result.stdout.splitlines() == [lines[0], "", "", lines[1]]
+    assert result.stderr.splitlines() == [
+        "regard: line 2: INVALID_ARGUMENT: texts[0]: is empty",
+        "regard: line 3: INVALID_ARGUMENT: the line is not UTF-8: byte 0 is 0xff",
+    ]
+    assert result.exit_code == 1
+    texts = CliRunner().invoke(main, ["encode", TEXTS[0], "", "--json", *server])
+    vector, error = json.loads(texts.stdout)
+    assert len(vector["vector"]) == 32
+    assert error["error"]["code"] == "INVALID_ARGUMENT"
+    assert texts.stderr == "regard: text 2: INVALID_ARGUMENT: texts[0]: is empty\n"
+    pictures = CliRunner().invoke(main, ["classify", str(tmp_path / "none.jpg"), "--model", "vit", *server])
+    assert pictures.stderr == f"regard: {tmp_path / 'none.jpg'}: No such file or directory\n"
+
+
 def test_commands_print_what_the_client_gets(served: Served) -> None:
     def run(*arguments: str, stdin: str = "") -> str:
         server = ["--server", f"127.0.0.1:{served.grpc_port}"]

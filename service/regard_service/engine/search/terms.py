@@ -416,7 +416,9 @@ class TermState:
         start, plan = len(self.tokens) - size, self._plan
         if start <= plan.num_special or not plan.terms.keeps_words:
             return True
-        return not self._is_continuation(self.tokens[start]) or bool(plan.terms.spelling.opens[self.tokens[start - 1]])
+        return not self._is_continuation(start, self.tokens[start]) or bool(
+            plan.terms.spelling.opens[self.tokens[start - 1]]
+        )
 
     def _meet_matched(self) -> None:
         """The model has written a term by itself."""

@@ -39,9 +39,16 @@ export function addressOf(call) {
   return `#${parameters}`;
 }
 
-/** @param {Call} call */
+/**
+ * Writes a call into the address. Of another task it becomes an entry of its own: the browser's "back" leads to the task
+ * before.
+ * @param {Call} call
+ */
 export function keepAddress(call) {
-  history.replaceState(null, "", addressOf(call));
+  const address = addressOf(call);
+  const before = readAddress()?.get("task") ?? call.task;
+  if (before === call.task) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
 }
 
 /** @returns {URLSearchParams | null} what the address says; null if it says nothing */

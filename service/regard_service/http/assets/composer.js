@@ -262,8 +262,7 @@ export class Composer {
       this.#task.element,
       this.#model.element,
       this.#beside.element,
-      this.#from.element,
-      this.#to.element,
+      element("div", "languages", this.#from.element, this.#to.element),
       this.#format.element,
     );
     const extras = element("div", "row extras", this.#examples.element, this.#fileChoice);
@@ -306,7 +305,7 @@ export class Composer {
     this.#maskToken = MASK;
     this.#chosen = task;
     this.#setFormat("plain");
-    this.#format.element.hidden = this.#fileChoice.hidden = task !== "translate";
+    this.#fileChoice.hidden = task !== "translate";
     this.#task.show(tasks, task);
     const description = described(task);
     const ways = description.isOneStep ? TOO_LONG.filter(([way]) => way !== SPLIT) : TOO_LONG;
@@ -460,6 +459,7 @@ export class Composer {
   #setFormat(format) {
     this.#chosenFormat = format;
     this.#format.show(FORMATS, format);
+    this.#format.element.hidden = this.#chosen !== "translate";
     setAttributes(this.#text, { spellcheck: format === "plain" });
     this.#listener.onChange();
   }
@@ -473,7 +473,7 @@ export class Composer {
     if (example.picture) {
       const name = example.picture.slice(example.picture.lastIndexOf("/") + 1);
       try {
-        this.#takePicture(new File([await getFile(example.picture)], name, { type: "image/jpeg" }));
+        this.#takePicture(new File([await getFile(example.picture)], name));
       } catch (error) {
         // Without its status: the example is to be clicked again, there is no call to retry.
         this.#listener.onError(error instanceof Problem ? new Problem(error.title, error.message) : error);

@@ -70,6 +70,7 @@ export const EXAMPLES = {
   ],
   "fill-mask": [{ name: "A mask", text: "Could you tell me where the [MASK] is?" }],
   detect: [
+    { name: "A drawn scene", picture: "/assets/scene.png" },
     { name: "A cat", picture: "/assets/cat.jpg" },
     { name: "A rocket", picture: "/assets/rocket.jpg" },
   ],

@@ -212,7 +212,7 @@ function channels({ input }) {
  * @param {HTMLImageElement | null} image
  */
 function boxes({ detections = [] }, image) {
-  const items = detections.map((/** @type {any} */ { label, score = 0 }) => probableItem(label, score));
+  const items = detections.map((/** @type {any} */ { label, score = 0 }, /** @type {number} */ at) => probableItem(`${at + 1} ${label}`, score));
   const list = element("ol", "labels", ...items);
   setAttributes(list, { "aria-label": "Boxes", tabindex: 0 });
   if (!detections.length) return [element("p", "chosen", "Nothing was found in this picture.")];

@@ -14,6 +14,14 @@ const POOLINGS = [
   ["POOLING_MAX", "Largest"],
 ];
 
+/** @type {Record<string, [string, string]>} what the API takes where a call does not say how many, and from which probability */
+const DEFAULTS = {
+  classify: ["all", "0"],
+  "fill-mask": ["5", ""],
+  detect: ["100", "0.5"],
+  answer: ["5", "0"],
+};
+
 export class Limits {
   /** @param {() => void} onChange */
   constructor(onChange) {
@@ -45,6 +53,7 @@ export class Limits {
   show({ task, hasMost, hasThreshold }) {
     this.#most.element.hidden = !hasMost;
     this.#threshold.element.hidden = !hasThreshold;
+    [this.#most.input.placeholder, this.#threshold.input.placeholder] = DEFAULTS[task] ?? ["", ""];
     this.#pooling.element.hidden = task !== "encode";
   }
 

@@ -3,7 +3,7 @@
  */
 
 import { get, hasToken, keepToken, Problem } from "./api.js";
-import { keepAddress, readAddress } from "./address.js";
+import { addressOf, keepAddress, readAddress } from "./address.js";
 import { Composer } from "./composer.js";
 import { Desk } from "./desk.js";
 import { translatedName } from "./documents.js";
@@ -56,6 +56,7 @@ const reader = {
 
 /** @type {Composer | null} */
 let composer = null;
+let isFollowing = false;
 composer = await compose();
 if (composer) {
   const state = readAddress();
@@ -68,9 +69,22 @@ if (composer) {
   showDesk();
   if (composer.isReady) run();
 }
+addEventListener("hashchange", follow);
 switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => {
   for (const desk of desks.values()) desk.themeChanged();
 });
+
+/** Shows what the address says: the reader went back, or opened a link in this tab. */
+function follow() {
+  const state = readAddress();
+  if (!composer || !state) return;
+  isFollowing = true;
+  composer.restore(state);
+  isFollowing = false;
+  const { call } = desk();
+  if (call && addressOf(call) === location.hash) return;
+  if (composer.isReady) run();
+}
 
 /** The desk of the chosen task. */
 function desk() {
@@ -85,7 +99,7 @@ function desk() {
 function showDesk() {
   const own = desk();
   place.replaceChildren(own.element);
-  if (own.call) keepAddress(own.call);
+  if (composer && !isFollowing) keepAddress(own.call ?? composer.call());
   showState();
 }
 

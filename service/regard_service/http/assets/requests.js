@@ -175,17 +175,49 @@ const CONTENT = "@content@";
  * @param {{url: string, target: string, method: string, streams: boolean, body: object, file: string | null, access: Access}} call
  */
 function commandsOf({ url, target, method, streams, body, file, access }) {
-  const text = literal(body);
-  const at = text.indexOf(CONTENT); // the input is the body's first field
-  const [before, after] = [text.slice(0, at), text.slice(at + CONTENT.length)];
-  const content = `base64 < ${quoted(file ?? "")} | tr -d '\\n'`;
-  const sent = file === null ? "" : `{ printf %s ${quoted(before)}; ${content}; printf %s ${quoted(after)}; } |\n  `;
   const token = access.hasToken ? ' -H "authorization: Bearer $TOKEN"' : "";
-  const data = (/** @type {string} */ input) => (file === null ? quoted(text) : input);
+  const [sent, data] = sentBy(literal(withShortNames(body)), file, "@-");
+  const [grpcSent, grpcData] = sentBy(literal(body), file, "@");
   return {
-    curl: `${sent}curl ${streams ? "-N " : ""}${url} -H 'content-type: application/json'${token} -d ${data("@-")}`,
-    grpcurl: `${sent}grpcurl ${access.isSecure ? "" : "-plaintext "}-d ${data("@")}${token} ${target} regard.v1.AttentionService/${method}`,
+    curl: `${sent}curl ${streams ? "-N " : ""}${url} -H 'content-type: application/json'${token} -d ${data}`,
+    grpcurl: `${grpcSent}grpcurl ${access.isSecure ? "" : "-plaintext "}-d ${grpcData}${token} ${target} regard.v1.AttentionService/${method}`,
   };
+}
+
+/**
+ * What writes a body into a command's pipe, and the command's argument for it.
+ * @param {string} body
+ * @param {string | null} file whose content takes the mark's place; null if there is none
+ * @param {string} input the argument that reads the pipe
+ */
+function sentBy(body, file, input) {
+  if (file === null) return ["", quoted(body)];
+  const at = body.indexOf(CONTENT); // the input is the body's first field
+  const [before, after] = [body.slice(0, at), body.slice(at + CONTENT.length)];
+  return [`{ printf %s ${quoted(before)}; base64 < ${quoted(file)} | tr -d '\\n'; printf %s ${quoted(after)}; } |\n  `, input];
+}
+
+/** The fields of enums, and what their values begin with. HTTP takes the values without it, grpcurl does not. */
+/** @type {Record<string, string>} */
+const PREFIXES = {
+  kinds: "ATTENTION_KIND_",
+  granularity: "GRANULARITY_",
+  encoding: "ENCODING_",
+  truncation: "TRUNCATION_",
+  format: "FORMAT_",
+  pooling: "POOLING_",
+};
+
+/**
+ * A body with the short names of enums.
+ * @param {object} body
+ */
+function withShortNames(body) {
+  const short = (/** @type {string} */ key, /** @type {string} */ value) => value.replace(PREFIXES[key], "").toLowerCase();
+  return JSON.parse(JSON.stringify(body), (key, value) => {
+    if (!(key in PREFIXES)) return value;
+    return Array.isArray(value) ? value.map((each) => short(key, each)) : short(key, value);
+  });
 }
 
 /**
