@@ -155,7 +155,7 @@ export class Composer {
       to: this.#to.select.value,
       beams: isOneStep ? null : numberOf(this.#beams.input),
       hypotheses: isOneStep ? null : numberOf(this.#hypotheses.input),
-      ...this.#limits.values(described(this.#chosen)),
+      ...this.#limits.values(described(this.#chosen), this.#kindsOf(model)),
       words: this.#words,
       kinds: this.#kindsOf(model),
       hasConfidence: Boolean(model?.has_confidence),

@@ -193,7 +193,7 @@ function checks({ explanations = [] }) {
   const [own, other] = explanations;
   const fall = ({ comprehensiveness = 0 }) => comprehensiveness.toFixed(2);
   const rest = ({ sufficiency = 0 }) => sufficiency.toFixed(2);
-  const said = `${legible(own.label)}: falls by ${fall(own)} without what the map points at, by ${rest(own)} with it alone; at random by ${fall(other)} and ${rest(other)}.`;
+  const said = `${legible(own.label)}: falls by ${fall(own)} without what the evidence points at, by ${rest(own)} with it alone; at random by ${fall(other)} and ${rest(other)}.`;
   return [element("p", "chosen checked", said)];
 }
 

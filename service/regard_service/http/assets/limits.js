@@ -38,23 +38,25 @@ export class Limits {
   /**
    * What a call of the task says.
    * @param {Description} description
+   * @param {string[]} kinds of map that the model offers; without the one to check, occlusion is checked
    * @returns {{most: number | null, threshold: number | null, pooling: string, evidence: string[]}}
    */
-  values({ task, hasMost, hasThreshold, evidence }) {
+  values({ task, hasMost, hasThreshold, checkedKind }, kinds) {
+    const evidence = kinds.includes(checkedKind) ? checkedKind.replace("ATTENTION_KIND", "EVIDENCE") : "EVIDENCE_OCCLUSION";
     return {
       most: hasMost ? numberOf(this.#most.input) : null,
       threshold: hasThreshold ? numberOf(this.#threshold.input) : null,
       pooling: task === "encode" ? this.#pooling.select.value : "",
-      evidence: this.#check.checked ? evidence : [],
+      evidence: checkedKind && this.#check.checked ? [evidence, "EVIDENCE_RANDOM"] : [],
     };
   }
 
   /** @param {Description} description */
-  show({ task, hasMost, hasThreshold, evidence }) {
+  show({ task, hasMost, hasThreshold, checkedKind }) {
     this.#most.element.hidden = !hasMost;
     this.#threshold.element.hidden = !hasThreshold;
     this.#pooling.element.hidden = task !== "encode";
-    this.#checkField.hidden = !evidence.length;
+    this.#checkField.hidden = !checkedKind;
   }
 
   /** @param {URLSearchParams} state of the address */

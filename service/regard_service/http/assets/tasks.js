@@ -18,12 +18,9 @@
  * @property {boolean} hasMost whether a call may limit how many labels, pieces or boxes it gets
  * @property {boolean} hasThreshold whether a call may leave out what is improbable
  * @property {string[]} hiddenKinds of map that the page does not show
- * @property {string[]} evidence that a call may check; empty of tasks without explanations
+ * @property {string} checkedKind of map, whose worth a call may check; "" of tasks without explanations
  * @property {(model: any) => Reads} reads of a model
  */
-
-const RANDOM = "EVIDENCE_RANDOM"; // beside which a map's numbers mean something
-const OF_LABELS = ["EVIDENCE_ROLLOUT", RANDOM];
 
 /** @type {Record<string, Description>} by the API's name */
 export const TASKS = {
@@ -32,7 +29,7 @@ export const TASKS = {
   TASK_CAPTIONING: generating("caption", "Caption", "picture"),
   TASK_CLASSIFICATION: {
     ...inOneStep("classify", "Classify", "Classify", "text"),
-    evidence: OF_LABELS,
+    checkedKind: "ATTENTION_KIND_ROLLOUT",
     reads: (model) => (model?.reads_pictures ? "picture" : "text"),
   },
   TASK_ENCODING: { ...inOneStep("encode", "Encode", "Encode", "lines"), hasMost: false, hasThreshold: false },
@@ -41,9 +38,9 @@ export const TASKS = {
   TASK_DETECTION: {
     ...inOneStep("detect", "Detect", "Detect", "picture"),
     hiddenKinds: ["ATTENTION_KIND_ENCODER_SELF"],
-    evidence: ["EVIDENCE_ALIGNMENT", RANDOM],
+    checkedKind: "ATTENTION_KIND_ALIGNMENT",
   },
-  TASK_ANSWERING: { ...inOneStep("answer", "Answer", "Answer", "question"), evidence: OF_LABELS },
+  TASK_ANSWERING: { ...inOneStep("answer", "Answer", "Answer", "question"), checkedKind: "ATTENTION_KIND_ROLLOUT" },
 };
 
 const BY_TASK = new Map(Object.values(TASKS).map((description) => [description.task, description]));
@@ -71,7 +68,7 @@ export const readsPicture = (reads) => reads === "picture" || reads === "questio
  * @returns {Description}
  */
 function generating(task, method, reads) {
-  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, hiddenKinds: [], evidence: [], reads: () => reads };
+  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, hiddenKinds: [], checkedKind: "", reads: () => reads };
 }
 
 /**
@@ -82,5 +79,5 @@ function generating(task, method, reads) {
  * @returns {Description}
  */
 function inOneStep(task, name, method, reads) {
-  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, hiddenKinds: [], evidence: [], reads: () => reads };
+  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, hiddenKinds: [], checkedKind: "", reads: () => reads };
 }
