@@ -220,8 +220,16 @@ test("boxes lie where the API says, each with its map over the picture", async (
     return own.reduce((sum, weight) => sum + weight, 0) / own.length;
   });
   b.assertClose(await numbersOf(), average, 1e-3);
+  await page.getByRole("checkbox", { name: "Check the map" }).check();
+  await send(page, "Detect");
+  const explain = { evidence: ["EVIDENCE_ALIGNMENT", "EVIDENCE_RANDOM"] };
+  const [explained] = await answerOf("/v1/detect", { images: [image], model: "boxes", threshold: 0.2, top_k: 4, explain });
   await b.checkAccessibility(page);
+  const said = explained.detections.map(({ label, explanations: [own] }) => `${label}: falls by ${(own.comprehensiveness ?? 0).toFixed(2)} without`);
+  const lines = await page.locator(".checked").allTextContents();
+  assert.deepEqual(lines.map((line, at) => line.slice(0, said[at].length)), said);
   await b.screenshot(page, "detect");
+  await page.getByRole("checkbox", { name: "Check the map" }).uncheck();
   await page.getByRole("spinbutton", { name: "Threshold" }).fill("1");
   await send(page, "Detect");
   await page.getByText("Nothing was found in this picture.").waitFor();

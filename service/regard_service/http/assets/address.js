@@ -15,7 +15,7 @@ const MAX_TEXT = 4000;
  */
 export function addressOf(call) {
   const { task, text, format, model, beside, from, to, beams, hypotheses, words, tooLong, isStreamChosen } = call;
-  const { reads, most, threshold, pooling } = call;
+  const { reads, most, threshold, pooling, evidence } = call;
   const isText = readsText(reads) && text.length <= MAX_TEXT;
   const values = {
     task,
@@ -29,6 +29,7 @@ export function addressOf(call) {
     most: most ?? "",
     threshold: threshold ?? "",
     pooling,
+    check: evidence.length ? "yes" : "",
     units: words ? "" : "tokens",
     long: tooLong,
     stream: isStreamChosen ? "" : "no",

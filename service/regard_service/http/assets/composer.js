@@ -33,6 +33,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {number | null} most how many labels, pieces or boxes; null if the model decides
  * @property {number | null} threshold least probability; null if the model decides
  * @property {string} pooling of vectors; "" if the model decides
+ * @property {string[]} evidence whose worth is checked
  * @property {boolean} words
  * @property {string[]} kinds of map
  * @property {string} [prefix] how the output is to begin
@@ -154,7 +155,7 @@ export class Composer {
       to: this.#to.select.value,
       beams: isOneStep ? null : numberOf(this.#beams.input),
       hypotheses: isOneStep ? null : numberOf(this.#hypotheses.input),
-      ...this.#limits.values(described(this.#chosen)),
+      ...this.#limits.values(described(this.#chosen), this.#kindsOf(model)),
       words: this.#words,
       kinds: this.#kindsOf(model),
       hasConfidence: Boolean(model?.has_confidence),

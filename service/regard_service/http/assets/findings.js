@@ -51,8 +51,8 @@ export class Findings {
       encode: () => this.#vectors(textsOf(call), results),
       "fill-mask": () => (first.masks ?? []).map(masked),
       detect: () => boxes(first, image),
-      answer: () => [element("p", "found", first.answer || "No answer reaches the threshold."), labelList(first.labels)],
-      classify: () => (first.tokens?.length ? [tokenTable(call.text, first.tokens)] : [labelList(first.labels), ...channels(first)]),
+      answer: () => [element("p", "found", first.answer || "No answer reaches the threshold."), labelList(first.labels), ...checks(first)],
+      classify: () => (first.tokens?.length ? [tokenTable(call.text, first.tokens)] : [labelList(first.labels), ...channels(first), ...checks(first)]),
     };
     this.#direction.show(call.task === "answer" ? DIRECTIONS : [], "question");
     this.#shown.replaceChildren(...parts[/** @type {keyof typeof parts} */ (call.task)]());
@@ -207,6 +207,19 @@ function channels({ input }) {
 }
 
 /**
+ * What the evidence is worth, a line for each label or object that was explained.
+ * @param {{explanations?: any[]}} found
+ */
+function checks({ explanations = [] }) {
+  if (!explanations.length) return [];
+  const [own, other] = explanations;
+  const fall = ({ comprehensiveness = 0 }) => comprehensiveness.toFixed(2);
+  const rest = ({ sufficiency = 0 }) => sufficiency.toFixed(2);
+  const said = `${legible(own.label)}: falls by ${fall(own)} without what the evidence points at, by ${rest(own)} with it alone; at random by ${fall(other)} and ${rest(other)}.`;
+  return [element("p", "chosen checked", said)];
+}
+
+/**
  * The picture with its boxes, and their labels as a list.
  * @param {any} result
  * @param {HTMLImageElement | null} image
@@ -216,7 +229,8 @@ function boxes({ detections = [] }, image) {
   const list = element("ol", "labels", ...items);
   setAttributes(list, { "aria-label": "Boxes", tabindex: 0 });
   if (!detections.length) return [element("p", "chosen", "Nothing was found in this picture.")];
-  return image ? [boxedPicture(detections, image), list] : [list];
+  const checked = detections.flatMap(checks);
+  return image ? [boxedPicture(detections, image), list, ...checked] : [list, ...checked];
 }
 
 /**

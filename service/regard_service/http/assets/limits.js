@@ -1,5 +1,6 @@
 /**
- * What a call of one step may say about its answer: how many labels, from which probability, how a vector is pooled.
+ * What a call of one step may say about its answer: how many labels, from which probability, how a vector is pooled, and
+ * whether what the map points at is checked.
  */
 
 import { element, Select, setAttributes } from "./view/dom.js";
@@ -29,38 +30,49 @@ export class Limits {
     this.#threshold = numberField("Threshold", { min: 0, max: 1, step: "any", inputmode: "decimal" });
     this.#pooling = new Select("Pooling", onChange);
     this.#pooling.show(POOLINGS, "");
-    this.elements = [this.#most.element, this.#threshold.element, this.#pooling.element];
+    this.#check = element("input");
+    setAttributes(this.#check, { type: "checkbox" });
+    this.#check.addEventListener("change", onChange);
+    this.#checkField = element("label", "check", this.#check, "Check the map");
+    this.elements = [this.#most.element, this.#threshold.element, this.#pooling.element, this.#checkField];
   }
 
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #most;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #threshold;
   /** @type {Select} */ #pooling;
+  /** @type {HTMLInputElement} */ #check;
+  /** @type {HTMLElement} */ #checkField;
 
   /**
    * What a call of the task says.
    * @param {Description} description
-   * @returns {{most: number | null, threshold: number | null, pooling: string}}
+   * @param {string[]} kinds of map that the model offers; without the one to check, occlusion is checked
+   * @returns {{most: number | null, threshold: number | null, pooling: string, evidence: string[]}}
    */
-  values({ task, hasMost, hasThreshold }) {
+  values({ task, hasMost, hasThreshold, checkedKind }, kinds) {
+    const evidence = kinds.includes(checkedKind) ? checkedKind.replace("ATTENTION_KIND", "EVIDENCE") : "EVIDENCE_OCCLUSION";
     return {
       most: hasMost ? numberOf(this.#most.input) : null,
       threshold: hasThreshold ? numberOf(this.#threshold.input) : null,
       pooling: task === "encode" ? this.#pooling.select.value : "",
+      evidence: checkedKind && this.#check.checked ? [evidence, "EVIDENCE_RANDOM"] : [],
     };
   }
 
   /** @param {Description} description */
-  show({ task, hasMost, hasThreshold }) {
+  show({ task, hasMost, hasThreshold, checkedKind }) {
     this.#most.element.hidden = !hasMost;
     this.#threshold.element.hidden = !hasThreshold;
     [this.#most.input.placeholder, this.#threshold.input.placeholder] = DEFAULTS[task] ?? ["", ""];
     this.#pooling.element.hidden = task !== "encode";
+    this.#checkField.hidden = !checkedKind;
   }
 
   /** @param {URLSearchParams} state of the address */
   restore(state) {
     this.#most.input.value = state.get("most") ?? "";
     this.#threshold.input.value = state.get("threshold") ?? "";
+    this.#check.checked = state.get("check") === "yes";
     const pooling = state.get("pooling");
     if (POOLINGS.some(([value]) => value === pooling)) this.#pooling.select.value = pooling ?? "";
   }

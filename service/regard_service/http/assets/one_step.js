@@ -13,6 +13,7 @@ export function oneStepOptionsOf(call) {
     ...(call.most !== null && { top_k: call.most }),
     ...(call.threshold !== null && { threshold: call.threshold }),
     ...(call.task === "encode" && call.pooling && { pooling: call.pooling }),
+    ...(call.evidence.length && { explain: { evidence: call.evidence } }),
   };
 }
 

@@ -43,6 +43,7 @@ const LABELS = {
   top_k: "At most",
   threshold: "Threshold",
   pooling: "Pooling",
+  explain: "Check the map",
   truncation: "Long texts",
 };
 

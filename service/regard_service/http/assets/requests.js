@@ -286,6 +286,7 @@ function oneStepProgramOf(call, file) {
   const options = [...inputs[call.reads], `model=${literal(call.model)}`];
   if (call.most !== null) options.push(`top_k=${call.most}`);
   if (call.threshold !== null) options.push(`threshold=${call.threshold}`);
+  if (call.evidence.length) options.push(`explain=[${call.evidence.map((each) => literal(shortName(each))).join(", ")}]`);
   if (call.task === "encode" && call.pooling) options.push(`pooling=${literal(shortName(call.pooling))}`);
   if (call.tooLong) options.push(`truncation=${literal(shortName(call.tooLong))}`);
   return [`    print(client.${method}(${[...options, ...mapOptionsOf(call)].join(", ")}))`];

@@ -18,6 +18,7 @@
  * @property {boolean} hasMost whether a call may limit how many labels, pieces or boxes it gets
  * @property {boolean} hasThreshold whether a call may leave out what is improbable
  * @property {string[]} hiddenKinds of map that the page does not show
+ * @property {string} checkedKind of map, whose worth a call may check; "" of tasks without explanations
  * @property {(model: any) => Reads} reads of a model
  */
 
@@ -28,13 +29,18 @@ export const TASKS = {
   TASK_CAPTIONING: generating("caption", "Caption", "picture"),
   TASK_CLASSIFICATION: {
     ...inOneStep("classify", "Classify", "Classify", "text"),
+    checkedKind: "ATTENTION_KIND_ROLLOUT",
     reads: (model) => (model?.reads_pictures ? "picture" : "text"),
   },
   TASK_ENCODING: { ...inOneStep("encode", "Encode", "Encode", "lines"), hasMost: false, hasThreshold: false },
   TASK_MASK_FILLING: { ...inOneStep("fill-mask", "Fill masks", "FillMask", "text"), hasThreshold: false },
   // Among the regions themselves there is no line of words to show, and none of boxes.
-  TASK_DETECTION: { ...inOneStep("detect", "Detect", "Detect", "picture"), hiddenKinds: ["ATTENTION_KIND_ENCODER_SELF"] },
-  TASK_ANSWERING: inOneStep("answer", "Answer", "Answer", "question"),
+  TASK_DETECTION: {
+    ...inOneStep("detect", "Detect", "Detect", "picture"),
+    hiddenKinds: ["ATTENTION_KIND_ENCODER_SELF"],
+    checkedKind: "ATTENTION_KIND_ALIGNMENT",
+  },
+  TASK_ANSWERING: { ...inOneStep("answer", "Answer", "Answer", "question"), checkedKind: "ATTENTION_KIND_ROLLOUT" },
 };
 
 const BY_TASK = new Map(Object.values(TASKS).map((description) => [description.task, description]));
@@ -62,7 +68,7 @@ export const readsPicture = (reads) => reads === "picture" || reads === "questio
  * @returns {Description}
  */
 function generating(task, method, reads) {
-  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, hiddenKinds: [], reads: () => reads };
+  return { task, name: method, method, isOneStep: false, hasMost: false, hasThreshold: false, hiddenKinds: [], checkedKind: "", reads: () => reads };
 }
 
 /**
@@ -73,5 +79,5 @@ function generating(task, method, reads) {
  * @returns {Description}
  */
 function inOneStep(task, name, method, reads) {
-  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, hiddenKinds: [], reads: () => reads };
+  return { task, name, method, isOneStep: true, hasMost: true, hasThreshold: true, hiddenKinds: [], checkedKind: "", reads: () => reads };
 }
