@@ -51,6 +51,18 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
+class _States(torch.nn.Module):
+    """The net with the inputs and the output of its graph."""
+
+    def __init__(self, net: BertModel) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self.net(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
+
+
 def convert(source: str, folder: str) -> None:
     """Exports the net with PyTorch, and quantizes its linear layers to int8 as ONNX Runtime's guide for BERT does."""
     net = BertModel.from_pretrained(source, dtype=torch.float32, attn_implementation="eager").eval()
@@ -58,7 +70,7 @@ def convert(source: str, folder: str) -> None:
     plain = Path(folder) / "float32.onnx"
     axes = {0: "batch", 1: "tokens"}
     torch.onnx.export(
-        net,
+        _States(net),
         (ids, torch.ones_like(ids)),
         str(plain),
         input_names=["input_ids", "attention_mask"],

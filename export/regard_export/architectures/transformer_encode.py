@@ -17,7 +17,7 @@ from regard_service.bundle import TensorSpec
 def build_encode(description: TransformerWeights, builders: LayerBuilders) -> BuiltGraph:
     """Builds the encoder, and the keys and values of every decoder layer's cross-attention."""
     graph = GraphBuilder("encode")
-    encoder = _EncodeGraph(graph, description, builders)
+    encoder = EncodeGraph(graph, description, builders)
     projected = encoder.project_memory(encoder.states())
     encoder.output_memory(graph.node("Gather", projected, encoder.to_packed))
     return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
@@ -41,7 +41,7 @@ class TextEncoder:
 
     def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
         """Adds the encoder with its inputs."""
-        encoder = _EncodeGraph(graph, self.description, builders)
+        encoder = EncodeGraph(graph, self.description, builders)
         return EncoderOutput(encoder.states(), encoder.to_packed)
 
     @property
@@ -63,7 +63,7 @@ class TextEncoder:
         return layers.encode(layers.embed("encoder", table, ids, layers.positions(ids)), lambda _: bias)
 
 
-class _EncodeGraph(TransformerStack):
+class EncodeGraph(TransformerStack):
     """The residual stream is packed, [tokens, width]; attention pads it to [requests, source, width]."""
 
     def __init__(self, graph: GraphBuilder, description: TransformerWeights, builders: LayerBuilders) -> None:
@@ -82,9 +82,9 @@ class _EncodeGraph(TransformerStack):
         """Adds the encoder; returns its states, [tokens, width]."""
         table = self.description.source_embedding * np.float32(self.embedding_scale)
         embedded = self.embed("encoder", table, self.ids, self.positions)
-        return self.run(embedded, *self.encoder_layers(self._attention))
+        return self.run(embedded, *self.encoder_layers(self.attention))
 
-    def _attention(self, name: str, x: str) -> str:
+    def attention(self, name: str, x: str) -> str:
         """Self-attention; x: [tokens, width]."""
         graph = self.graph
         projected = self.linear(x, self.projections(name, "query", "key", "value"))

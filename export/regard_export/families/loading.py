@@ -27,7 +27,7 @@ ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling",
 ENCODER_CLASSES = (
     *("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForImageClassification"),
     *("ForObjectDetection", "ViltForQuestionAnswering"),
-    *("BertModel", "RobertaModel", "CamembertModel"),
+    *("BertModel", "RobertaModel", "CamembertModel", "DebertaV2Model"),
 )
 ENCODER_FAMILIES = ("regard-answerer", "regard-detector", "regard-gated-classifier")  # of this project's checkpoints
 

@@ -17,12 +17,23 @@ from tests.unit.export.vision_checkpoints import randomize_parameters, vision_co
 unigrams = partial(from_sentencepiece, file="sentencepiece.bpe.model", kind="unigram")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 DISTILBERT_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
+DEBERTA_SIZES: dict[str, Any] = {
+    **SIZES,
+    "relative_attention": True,
+    "pos_att_type": "p2c|c2p",
+    "position_buckets": 8,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "position_biased_input": False,
+    "type_vocab_size": 0,
+}
 # The beginnings of classes' names, with their tokenizers, sizes, and the longest text's positions.
 KINDS: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "bert": ("Bert", word_pieces, SIZES, 48),
     "roberta": ("Roberta", partial(byte_level, transformers.RobertaTokenizer), SIZES, 50),
     "distilbert": ("DistilBert", word_pieces, DISTILBERT_SIZES, 48),
     "xlm-roberta": ("XLMRoberta", unigrams(transformers.XLMRobertaTokenizer), SIZES, 50),
+    "deberta-v2": ("DebertaV2", word_pieces, DEBERTA_SIZES, 48),
     "camembert": ("Camembert", unigrams(transformers.CamembertTokenizer), SIZES, 50),
 }
 PICTURE_KINDS = {"vit": "ViT", "deit": "DeiT", "beit": "Beit", "swin": "Swin"}

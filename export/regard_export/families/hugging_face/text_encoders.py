@@ -1,4 +1,4 @@
-"""Models of `transformers` that read texts and have no decoder: BERT, RoBERTa and relatives, DistilBERT; with their
+"""Models of `transformers` that read texts and have no decoder: BERT and relatives, DistilBERT, DeBERTa; with their
 heads for sequences, tokens and masks. `sentence_transformers.py` reads the folders of sentence-transformers.
 """
 
@@ -13,6 +13,7 @@ import torch
 import transformers
 
 from regard.arrays import Float32Array
+from regard_export.architectures.disentangled import DisentangledEncoder
 from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
 from regard_export.architectures.output_heads import (
     POOLINGS,
@@ -27,10 +28,13 @@ from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS, renamed, weights_under
+from regard_export.descriptions.disentangled import DisentangledDescription
 from regard_export.descriptions.encoders import BertDescription
 from regard_export.descriptions.layers import Linear, Norm, Weights
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.added_tokens import control_tokens, typed_ids
+from regard_export.families.hugging_face.deberta import deberta_encoder
 from regard_export.families.hugging_face.encoder_decoder import bert_encoder
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.labels import labels_output
@@ -50,6 +54,8 @@ from regard_service.bundle import (
 )
 
 TOKENIZER = "tokenizer.json"
+DEBERTA = "deberta-v2"
+OPERATORS = {"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh"}  # of the layer before labels, by its activation
 MAX_TOKENIZER_LIMIT = 100_000  # a tokenizer without a limit states a much larger number
 
 ENCODING, SEQUENCES, TOKENS, MASKS = "Model", "ForSequenceClassification", "ForTokenClassification", "ForMaskedLM"
@@ -95,6 +101,7 @@ FAMILIES = {
     "xlm-roberta": Family("XLMRoberta", "roberta"),
     "camembert": Family("Camembert", "roberta"),
     "distilbert": Family("DistilBert", "distilbert"),
+    DEBERTA: Family("DebertaV2", "deberta"),
 }
 
 
@@ -119,10 +126,13 @@ def load(folder: Path, load_options: LoadOptions) -> EncoderModel:
     base = weights if kind == ENCODING else weights_under(weights, f"{family.base}.")
     description = _encoder(net.config, base)
     head = _head(kind, net.config, weights, description)
+    encoder = TextEncoder(description)
+    if isinstance(description, DisentangledDescription):
+        encoder = DisentangledEncoder(description)
     return EncoderModel(
         family=str(settings["model_type"]),
         task=TASKS[kind],
-        architecture=EncoderOnlyArchitecture(TextEncoder(description), head),
+        architecture=EncoderOnlyArchitecture(encoder, head),
         reference=TextEncoderOriginal(net, kind, tokenizer, lower_cases=sentences.lower_cases),
         source=text_source(tokenizer),
         output=_output(kind, net.config, head, tokenizer, sentences),
@@ -157,7 +167,9 @@ def _kind(settings: Mapping[str, Any], task: Task | None, *, is_encoding: bool) 
     return stated
 
 
-def _encoder(config: Any, weights: Weights) -> BertDescription:
+def _encoder(config: Any, weights: Weights) -> BertDescription | DisentangledDescription:
+    if config.model_type == DEBERTA:
+        return deberta_encoder(config, weights)
     return _distilbert(config, weights) if config.model_type == "distilbert" else bert_encoder(config, weights)
 
 
@@ -186,33 +198,40 @@ def _distilbert(config: Any, theirs: Weights) -> BertDescription:
     return BertDescription(bert.layers, ours, bert=bert)
 
 
-def _head(kind: str, config: Any, weights: Weights, description: BertDescription) -> Head:
+def _head(kind: str, config: Any, weights: Weights, description: TransformerWeights) -> Head:
     if kind == ENCODING:
         return VectorHead(description.config.width)
     if kind == TOKENS:
         return LabelsHead((HeadLayer(Linear.of(weights, "classifier")),), pooling=None)
     if kind == MASKS:
         return _pieces_head(config, weights, description)
-    return LabelsHead(_sequence_layers(config.model_type, weights))
+    return LabelsHead(_sequence_layers(config, weights))
 
 
-def _sequence_layers(model_type: str, weights: Weights) -> tuple[HeadLayer, ...]:
+def _sequence_layers(config: Any, weights: Weights) -> tuple[HeadLayer, ...]:
     """The layers over the first token's state."""
-    match model_type:
+    match config.model_type:
         case "bert":
             return HeadLayer(Linear.of(weights, "bert.pooler.dense"), "Tanh"), HeadLayer(
                 Linear.of(weights, "classifier")
             )
         case "distilbert":
             return HeadLayer(Linear.of(weights, "pre_classifier"), "Relu"), HeadLayer(Linear.of(weights, "classifier"))
+        case "deberta-v2":
+            if config.pooler_hidden_act not in OPERATORS:
+                raise ExportError(f"this deberta-v2 has an unsupported pooler_hidden_act: {config.pooler_hidden_act!r}")
+            pooler = HeadLayer(Linear.of(weights, "pooler.dense"), OPERATORS[config.pooler_hidden_act])
+            return pooler, HeadLayer(Linear.of(weights, "classifier"))
         case _:
             dense, out = (Linear.of(weights, f"classifier.{name}") for name in ("dense", "out_proj"))
             return HeadLayer(dense, "Tanh"), HeadLayer(out)
 
 
-def _pieces_head(config: Any, weights: Weights, description: BertDescription) -> PiecesHead:
+def _pieces_head(config: Any, weights: Weights, description: TransformerWeights) -> PiecesHead:
+    if config.model_type == DEBERTA and not config.legacy:
+        raise ExportError("this deberta-v2 fills masks by another head than BERT's (legacy), which is not supported")
     match config.model_type:
-        case "bert":
+        case "bert" | "deberta-v2":
             dense, norm, out = (
                 f"cls.predictions.{name}" for name in ("transform.dense", "transform.LayerNorm", "decoder")
             )
@@ -263,7 +282,7 @@ def _lower_casing(tokenizer: str, sentences: SentenceModel) -> str:
     return sentences.lower_cased(tokenizer) if sentences.lower_cases else tokenizer
 
 
-def _max_tokens(tokenizer: Any, description: BertDescription, sentences: SentenceModel) -> int:
+def _max_tokens(tokenizer: Any, description: TransformerWeights, sentences: SentenceModel) -> int:
     """Tokens of the longest text: of the positions, the tokenizer's limit, and what the folder says."""
     limits = [description.config.max_positions, int(tokenizer.model_max_length)]
     limits += [sentences.max_tokens] if sentences.max_tokens else []

@@ -17,7 +17,7 @@ from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_c
 
 HEADS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForMaskedLM")
 CASES = [
-    *((kind, head) for kind in ("bert", "roberta", "distilbert") for head in HEADS),
+    *((kind, head) for kind in ("bert", "roberta", "distilbert", "deberta-v2") for head in HEADS),
     ("xlm-roberta", "ForTokenClassification"),
     ("camembert", "Model"),
 ]
@@ -38,6 +38,42 @@ def test_float32_equals_the_original_and_int8_loses_little(kind: str, head: str,
     assert checks["inputs"]["inputs tokenized differently"]["value"] == 0
     assert any("from the original" in name for name in checks["float32"])
     assert any("average" in name for name in checks["int8"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"share_att_key": False},
+        {"pos_att_type": "c2p", "position_buckets": -1, "norm_rel_ebd": "none"},
+        {"pos_att_type": "p2c", "max_relative_positions": 10, "position_buckets": 4},
+        {"position_biased_input": True, "type_vocab_size": 2, "pooler_hidden_act": "tanh"},
+    ],
+)
+def test_every_form_of_disentangled_attention_equals_the_original(options: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint = write_encoder(tmp_path / "checkpoint", "deberta-v2", "ForSequenceClassification", **options)
+    checks = exported(tmp_path / "bundle", checkpoint).manifest.verification["checks"]["float32"]
+    assert "logits: largest difference from the original" in checks
+    assert "trace: largest difference of self-attention" in checks
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"conv_kernel_size": 3}, "has a convolution"),
+        ({"relative_attention": False, "position_biased_input": True}, "has no relative positions"),
+        ({"hidden_act": "mish"}, "unsupported activation: 'mish'"),
+        ({"pooler_hidden_act": "silu"}, "unsupported pooler_hidden_act: 'silu'"),
+        ({"embedding_size": 16}, "embeddings of another width"),
+        ({"legacy": False}, "another head than BERT's"),
+    ],
+)
+def test_what_is_not_supported_of_deberta_is_refused_by_name(
+    options: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    head = "ForMaskedLM" if "legacy" in options else "ForSequenceClassification"
+    checkpoint = write_encoder(tmp_path, "deberta-v2", head, **options)
+    with pytest.raises(ExportError, match=words):
+        load_any_model(checkpoint)
 
 
 @pytest.mark.parametrize(
