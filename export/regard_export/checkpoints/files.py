@@ -8,6 +8,7 @@ from typing import Any
 from regard_export.errors import ExportError
 
 DAMAGE = ("invalid load key", "truncated", "stack underflow")  # in errors of the pickle module
+PYTORCH_STARTS = (b"PK", b"\x80")  # of zip archives, and of pickles of protocol 2 and later
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -60,7 +61,7 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:
-        if any(mark in str(error) for mark in DAMAGE):
+        if any(mark in str(error) for mark in DAMAGE) or not _begins_as_pytorch_writes(file):
             raise ExportError(
                 f"{file} is no file that PyTorch saved, or damaged: {str(error).splitlines()[0]}"
             ) from error
@@ -76,3 +77,8 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds
         raise ExportError(f"{file} is no file that PyTorch saved, or damaged: {error!r}") from error
     return content
+
+
+def _begins_as_pytorch_writes(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(2).startswith(PYTORCH_STARTS)

@@ -49,6 +49,9 @@ FAMILIES_WITH_OPTIONS: dict[str, Callable[[Path, LoadOptions], SourceModel]] = {
     blip.FAMILY: blip.load,
 }
 
+NAMED_BY = ("config.json", adapters.CONFIG_FILE)  # what the folder of a checkpoint has
+MAX_NAMED = 6
+WEIGHTS_SUFFIX = ".safetensors"
 FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.RECURRENT, *torch_files.FAMILIES)
 
 
@@ -92,8 +95,17 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
     if file is None and (path / "manifest.json").is_file():
         raise ExportError(f"{path} is a bundle already, which `regard serve --model-directories {path.parent}` serves")
     if file is None:
-        raise ExportError(f"{path} holds no checkpoint: there is no config.json")
+        raise _no_checkpoint(path)
+    if file.suffix == WEIGHTS_SUFFIX and (file.parent / "config.json").is_file():
+        raise ExportError(f"{file} holds weights alone; what they are is told beside it: name the folder {file.parent}")
     return torch_files.load(file, load_options)
+
+
+def _no_checkpoint(path: Path) -> ExportError:
+    """The error of a path without a checkpoint; it names those in the folders within, as a Trainer leaves them."""
+    inner = sorted({file.parent.name for name in NAMED_BY for file in path.glob(f"*/{name}")})
+    hint = f"; there are some in its folders: name {' or '.join(inner[:MAX_NAMED])}" if inner else ""
+    return ExportError(f"{path} holds no checkpoint: there is no config.json{hint}")
 
 
 def _load_adapted(folder: Path, load_options: LoadOptions) -> SourceModel:

@@ -15,6 +15,8 @@ from regard_service.documents.accelerators import with_accelerator, without_acce
 from regard_service.documents.encoding import DecodedText, decode, has_mark
 from regard_service.documents.gettext_entries import WIDTH, Entry, read_entries, unescaped, written
 from regard_service.documents.html import is_balanced_html
+from regard_service.documents.icu import Leaf, is_complex, message_leaves
+from regard_service.documents.inline import BrokenTags, unit_text
 from regard_service.documents.places import Place, bounded, spliced
 from regard_service.documents.plurals import PluralForms, forms_of_language, read_forms
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit, Written, has_words, refused
@@ -35,6 +37,7 @@ class _Message:
     Attributes:
         is_plural: it is the entry's msgid_plural.
         accelerator: the mark of a keyboard shortcut and its letter, which the unit is without; "" if it has none.
+        leaf: the branch of an ICU message that the unit is; None for a whole text.
     """
 
     entry: Entry
@@ -43,6 +46,7 @@ class _Message:
     before: str
     behind: str
     accelerator: str
+    leaf: Leaf | None = None
 
 
 def open_gettext(data: bytes, options: DocumentOptions) -> Document:
@@ -64,6 +68,12 @@ def _is_to_translate(entry: Entry, options: DocumentOptions) -> bool:
 
 
 def _messages(entry: Entry) -> Iterator[_Message]:
+    context = "; ".join([*([entry.context] if entry.context else []), *entry.comments])
+    if entry.id and not entry.plural and is_complex(entry.id):
+        for leaf in message_leaves(entry.id) or ():
+            unit = Unit(*unit_text(leaf.pieces), f"line {entry.line} {leaf.branch}".strip(), context)
+            yield _Message(entry, unit, is_plural=False, before="", behind="", accelerator="", leaf=leaf)
+        return
     for text, is_plural in ((entry.id, False), (entry.plural, True)):
         if text and has_words(text):
             inner = text.strip()
@@ -71,7 +81,6 @@ def _messages(entry: Entry) -> Iterator[_Message]:
             behind = text[start + len(inner) :]
             inner, accelerator = without_accelerator(inner)
             form = "html" if is_balanced_html(inner) else "plain"
-            context = "; ".join([*([entry.context] if entry.context else []), *entry.comments])
             name = f"line {entry.line}" + (" plural" if is_plural else "")
             unit = Unit(inner, form, name, context)  # type: ignore[arg-type]  # mypy widens the literals
             yield _Message(entry, unit, is_plural, text[:start], behind, accelerator)
@@ -111,9 +120,19 @@ class _GettextDocument:
         """Returns the file with the translations, marked fuzzy."""
         faults = list(self._notes)
         texts: dict[int, dict[bool, str]] = {}
+        branches: dict[int, list[tuple[Span, str]]] = {}
         entries: dict[int, Entry] = {}
         for index, (message, translation) in enumerate(zip(self._messages, translations, strict=True)):
             if not translation or not translation.strip():
+                continue
+            if message.leaf is not None:
+                try:
+                    branch = message.leaf.span, message.leaf.write(translation.strip())
+                except BrokenTags as error:
+                    faults.append(Fault(f"left untranslated: {error}", index))
+                    continue
+                branches.setdefault(message.entry.line, []).append(branch)
+                entries[message.entry.line] = message.entry
                 continue
             if _lacks_directives(message, translation):
                 faults.append(Fault("left untranslated: the translation lacks a format directive", index))
@@ -122,6 +141,7 @@ class _GettextDocument:
             text = f"{message.before}{label}{message.behind}"
             texts.setdefault(message.entry.line, {})[message.is_plural] = text
             entries[message.entry.line] = message.entry
+        texts |= {line: {False: spliced(entries[line].id or "", found)} for line, found in branches.items()}
         if not texts:
             return Written(self._source.encode(self._source.text), tuple(faults))
         replacements = [r for line, found in texts.items() for r in self._replacements(entries[line], found)]

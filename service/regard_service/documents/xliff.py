@@ -5,10 +5,12 @@ After the OASIS standards XLIFF 1.2 and 2.1. A unit that has a translation keeps
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from regard_service.documents.accelerators import with_accelerator, without_accelerator
 from regard_service.documents.encoding import decode, has_mark
+from regard_service.documents.icu import Leaf, is_complex, message_leaves
 from regard_service.documents.inline import (
     BrokenTags,
     Part,
@@ -23,7 +25,7 @@ from regard_service.documents.inline import (
     trimmed,
     unit_text,
 )
-from regard_service.documents.places import Place, TextDocument, bounded
+from regard_service.documents.places import Place, TextDocument, bounded, spliced
 from regard_service.documents.unit import Document, DocumentOptions, Unit, UnitFormat, refused
 from regard_service.documents.xml_source import (
     Element,
@@ -96,11 +98,11 @@ class _Reader:
             return
         segmented = element.child("seg-source")
         segments = [each for each in (segmented or source).all() if each.attributes.get("mtype") == "seg"]
-        parts = [(each.inner, self._trimmed(each)) for each in segments or [source]]
-        worded = [(inner, found) for inner, found in parts if is_worded(found.pieces)]
+        parts = [_Segment.read(each.inner, self._trimmed(each)) for each in segments or [source]]
+        worded = [part for part in parts if part.has_words]
         if worded:
             note = self._note(element)
-            units = tuple(Unit(*_without_shortcut(found)[:2], name, note) for _, found in worded)
+            units = tuple(unit for part in worded for unit in part.units(name, note))
             inner = (segmented if segments and segmented else source).inner
             yield self._place(element, source, target, units, _Target(self._text, inner, worded))
 
@@ -178,21 +180,72 @@ def _part(element: Element) -> Part:
     return None
 
 
+class _Segment(NamedTuple):
+    """A source or a segment of one.
+
+    Attributes:
+        inner: where its contents stand.
+        leaves: the texts of the ICU message with branches that it is; None for other texts.
+    """
+
+    inner: Span
+    found: Trimmed
+    leaves: tuple[Leaf, ...] | None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a text to translate."""
+        return is_worded(self.found.pieces) if self.leaves is None else bool(self.leaves)
+
+    @property
+    def num_units(self) -> int:
+        """How many texts there are, if it has words."""
+        return 1 if self.leaves is None else len(self.leaves)
+
+    @classmethod
+    def read(cls, inner: Span, found: Trimmed) -> "_Segment":
+        """Returns a segment; only one without inline codes is read as an ICU message."""
+        text, form = unit_text(found.pieces)
+        is_message = form == "plain" and is_complex(text)
+        return cls(inner, found, tuple(message_leaves(text) or ()) if is_message else None)
+
+    def units(self, name: str, note: str) -> Iterator[Unit]:
+        """Yields its texts to translate."""
+        if self.leaves is None:
+            yield Unit(*_without_shortcut(self.found)[:2], name, note)
+        for leaf in self.leaves or ():
+            yield Unit(*unit_text(leaf.pieces), f"{name} {leaf.branch}".strip(), note)
+
+    def content(self, kept: str, translations: Sequence[str | None], first: int) -> str:
+        """Returns its translation as XML. Raises BrokenTags, with a number from `first` on. Args: kept: the source."""
+        if self.leaves is None:
+            return kept if translations[0] is None else _written(self.found, translations[0], first)
+        replacements: list[tuple[Span, str]] = []
+        for index, (leaf, translation) in enumerate(zip(self.leaves, translations, strict=True), first):
+            try:
+                replacements += [] if translation is None else [(leaf.span, leaf.write(translation))]
+            except BrokenTags as error:
+                error.unit = index
+                raise
+        return escape(spliced(unit_text(self.found.pieces)[0], replacements)) if replacements else kept
+
+
 class _Target:
     """The contents of a target: those of the source, with translations in the place of its parts."""
 
-    def __init__(self, text: str, inner: Span, parts: Sequence[tuple[Span, Trimmed]]) -> None:
+    def __init__(self, text: str, inner: Span, parts: Sequence[_Segment]) -> None:
         self._text = text
         self._inner = inner
         self._parts = parts
 
     def content(self, translations: Sequence[str | None]) -> str:
         """Returns the contents. Raises BrokenTags."""
-        pieces, position = [], self._inner.start
-        for index, ((span, found), translation) in enumerate(zip(self._parts, translations, strict=True)):
-            start, end = span.start + found.start, span.start + found.end
-            kept = self._text[start:end]
-            pieces += [self._text[position:start], kept if translation is None else _written(found, translation, index)]
+        pieces, position, taken = [], self._inner.start, 0
+        for part in self._parts:
+            start, end = part.inner.start + part.found.start, part.inner.start + part.found.end
+            first, taken = taken, taken + part.num_units
+            written = part.content(self._text[start:end], translations[first:taken], first)
+            pieces += [self._text[position:start], written]
             position = end
         return "".join([*pieces, self._text[position : self._inner.end]])
 

@@ -15,6 +15,7 @@ from regard_export.checkpoints.files import read_json, read_pickle, require_file
 from regard_export.errors import ExportError, listed
 
 OTHER_WEIGHTS = ("tf_model*.h5", "flax_model*.msgpack", "*.gguf", "*.onnx")
+WRAPPERS = {"module.": "DataParallel", "_orig_mod.": "torch.compile"}  # who sets what before a name
 LOGITS_BIAS = "final_logits_bias"
 
 
@@ -82,7 +83,12 @@ def _lengthen_logits_bias(net: Any, found: Any, folder: Path, weights: Mapping[s
 
 
 def _weight_faults(found: Any, ignored: re.Pattern[str] | None) -> Iterator[str]:
-    """Names every misshapen, missing and unexpected weight of the library's report."""
+    """Names every misshapen, missing and unexpected weight of the library's report, or a wrapper around the net."""
+    names = found["unexpected_keys"]
+    for prefix, wrapper in WRAPPERS.items():
+        if names and all(name.startswith(prefix) for name in names):
+            yield f"the names of its weights begin with {prefix}, of {wrapper}: save the model that it wraps"
+            return
     for name, theirs, ours in found["mismatched_keys"]:
         yield f"{name} has shape {tuple(theirs)}, not {tuple(ours)}"
     for fault in ("missing", "unexpected"):

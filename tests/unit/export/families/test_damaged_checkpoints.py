@@ -170,6 +170,7 @@ def test_weights_in_parts_are_read(copy, checkpoint) -> None:
     [
         ("notes.txt", b"hello", "notes.txt is no file that PyTorch saved, or damaged"),
         ("model.pt", b"junk", "model.pt is no file that PyTorch saved, or damaged"),
+        ("model.gguf", b"GGUF" + bytes(60), "model.gguf is no file that PyTorch saved, or damaged"),
         ("empty.pt", b"", "empty.pt is no file that PyTorch saved, or damaged"),
     ],
 )
@@ -181,6 +182,14 @@ def test_files_without_a_checkpoint(tmp_path, name: str, content: bytes, message
 def test_an_empty_folder(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty holds no checkpoint: there is no config.json" in _refusal(tmp_path / "empty")
+    for name in ("checkpoint-500", "checkpoint-1000"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text("{}")
+    assert "its folders: name checkpoint-1000 or checkpoint-500" in _refusal(tmp_path / "runs")
+    (tmp_path / "runs" / "checkpoint-500" / "model.safetensors").write_bytes(b"")
+    found = _refusal(tmp_path / "runs" / "checkpoint-500" / "model.safetensors")
+    assert "holds weights alone" in found
+    assert "name the folder" in found
     (tmp_path / "empty" / "manifest.json").write_text("{}")
     assert "empty is a bundle already, which `regard serve --model-directories" in _refusal(tmp_path / "empty")
 

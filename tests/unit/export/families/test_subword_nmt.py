@@ -89,7 +89,7 @@ def test_streams_write_what_calls_write(client: regard.Client, text: str) -> Non
 def test_each_target_token_is_a_part_of_the_text(client: regard.Client) -> None:
     result = client.translate(EXAMPLE_SENTENCES[2], raw=True, max_new_tokens=16, repetition_penalty=3.0, **TO_DE)
     for token in result.best.tokens:
-        if not token.special and token.piece.rstrip("@").isalnum():
+        if token.span is not None and token.piece.rstrip("@").isalnum():
             assert result.text[token.span.start : token.span.end] == token.piece.removesuffix("@@")
 
 

@@ -240,3 +240,30 @@ def test_a_large_file_is_written_in_time_in_proportion_to_it() -> None:
     document = open_document(source.encode(), "po")
     found = document.write(copied(document)).data.decode()
     assert found.count("#, fuzzy") == 20_000
+
+
+ICU = "{n, plural, one {# file in {place}} other {# files, it''s {when, date}}} left"
+
+
+def test_the_branches_of_icu_messages_are_translated() -> None:
+    source = f'msgid "{ICU}"\nmsgstr ""\n'
+    document = open_document(source.encode(), "po")
+    assert [unit.text for unit in document.units] == [
+        "{n} file in {place}",
+        "{n} files, it's",
+        "left",
+    ]
+    found = document.write(["{n} Datei in {place}", "{n} Dateien, heute", "übrig"])
+    (entry,) = (each for each in polib.pofile(found.data.decode()) if each.msgid)
+    assert entry.msgstr == "{n, plural, one {# Datei in {place}} other {# Dateien, heute {when, date}}} übrig"
+    assert entry.fuzzy
+
+
+def test_a_branch_that_lacks_its_arguments_stays_and_is_said() -> None:
+    document = open_document(f'msgid "{ICU}"\nmsgstr ""\n'.encode(), "po")
+    found = document.write(["Datei", None, "übrig"])
+    (entry,) = (each for each in polib.pofile(found.data.decode()) if each.msgid)
+    assert entry.msgstr == ICU.replace(" left", " übrig")
+    assert [(fault.unit, fault.message) for fault in found.faults] == [
+        (0, "left untranslated: the translation has not the arguments of the message")
+    ]

@@ -195,3 +195,32 @@ def test_any_content_is_kept_and_its_target_has_the_same_codes(content: str) -> 
     )
     assert sorted(source_codes) == sorted(target_codes)
     assert found.data.decode().count(f"<source>{content}</source>") == 1
+
+
+def _message(content: str) -> str:
+    file = '<file original="a" source-language="en" target-language="de" datatype="plaintext"><body>'
+    unit = f'<trans-unit id="1"><source>{content}</source></trans-unit>'
+    return f'<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2">{file}{unit}</body></file></xliff>'
+
+
+def test_the_branches_of_icu_messages_are_translated() -> None:
+    message = "{n, plural, one {# file &amp; more} other {# files in {place}}}"
+    document = open_document(_message(message).encode(), "xliff")
+    assert [(unit.text, unit.id) for unit in document.units] == [
+        ("{n} file & more", "1 one"),
+        ("{n} files in {place}", "1 other"),
+    ]
+    found = document.write(["{n} Datei & mehr", "{n} Dateien in {place}"])
+    expected = "{n, plural, one {# Datei &amp; mehr} other {# Dateien in {place}}}</target>"
+    assert (expected in found.data.decode(), found.faults) == (True, ())
+
+
+def test_a_branch_that_lacks_its_arguments_stays_and_is_said() -> None:
+    document = open_document(_message("{n, plural, one {# file} other {# files in {place}}}").encode(), "xliff")
+    found = document.write(["{n} Datei", "Dateien"])
+    assert "{n, plural, one {# Datei} other {# files in {place}}}</target>" in found.data.decode()
+    assert [fault.unit for fault in found.faults] == [1]
+
+
+def test_a_message_without_words_is_no_text() -> None:
+    assert texts(open_document(_message("{n, plural, one {1} other {2}}").encode(), "xliff")) == []

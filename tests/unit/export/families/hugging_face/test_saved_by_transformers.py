@@ -112,6 +112,17 @@ def test_half_precision(copy, dtype: torch.dtype) -> None:
     assert (architecture.description.embedding == expected.detach().numpy()).all()
 
 
+@pytest.mark.parametrize(("prefix", "wrapper"), [("module.", "DataParallel"), ("_orig_mod.", "torch.compile")])
+def test_what_a_model_was_wrapped_in_is_named(copy, prefix: str, wrapper: str) -> None:
+    folder = copy("bart")
+    net: Any = BartForConditionalGeneration.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({f"{prefix}{name}": value for name, value in net.state_dict().items()}, folder / "pytorch_model.bin")
+    with pytest.raises(ExportError, match=f"its weights begin with {prefix}, of {wrapper}: save the model") as error:
+        _load(folder, "bart")
+    assert "is missing" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("name", "file"), [("bart", "model.safetensors"), ("marian", "source.spm"), ("bart", "config.json")]
 )
