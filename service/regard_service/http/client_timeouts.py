@@ -6,7 +6,10 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from regard_service.http.chunks import HeldFlow, Turns, TurnsConnection
 from regard_service.http.unread_answers import UnreadAnswers
+
+MAX_HEAD_BYTES = 1 << 16  # of a request's line and headers, as uvicorn's
 
 
 class TimeoutProtocol(H11Protocol):
@@ -18,18 +21,46 @@ class TimeoutProtocol(H11Protocol):
 
     timeout_s: ClassVar[float]
     unread: ClassVar[UnreadAnswers]
+    turns: ClassVar[Turns]
+    conn: TurnsConnection
+    flow: HeldFlow
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
+    _is_waiting = False  # for a turn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the timer of the first request."""
         super().connection_made(transport)
+        self.conn = TurnsConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES)
+        self.flow = HeldFlow(transport)
         self._watch_request()
 
     def data_received(self, data: bytes) -> None:
         """Stops the timer once a request is complete."""
+        if not self._is_waiting:
+            self.conn.begin_turn()
         super().data_received(data)
         self._watch_request()
+
+    def handle_events(self) -> None:
+        """Waits for a turn where more chunks have arrived than one has."""
+        super().handle_events()
+        if self.conn.is_resting and not self._is_waiting:
+            self._is_waiting = True
+            self.flow.hold()
+            self.turns.add(self)
+
+    def go_on(self) -> bool:
+        """Reads more of the chunks that have arrived. Returns whether there are others."""
+        if self.transport.is_closing():
+            return False
+        self.conn.begin_turn()
+        super().handle_events()
+        self._is_waiting = self.conn.is_resting
+        if not self._is_waiting:
+            self.flow.release(self.cycle)
+        self._watch_request()
+        return self._is_waiting
 
     def on_response_complete(self) -> None:
         """Starts the timer of the next request."""
@@ -65,7 +96,7 @@ class TimeoutProtocol(H11Protocol):
 
 def timeout_protocol(timeout_s: float, max_unread_bytes: int) -> type[TimeoutProtocol]:
     """Returns the protocol with its limits, as the class that uvicorn takes."""
-    limits = {"timeout_s": timeout_s, "unread": UnreadAnswers(max_unread_bytes)}
+    limits = {"timeout_s": timeout_s, "unread": UnreadAnswers(max_unread_bytes), "turns": Turns()}
     return type("TimeoutProtocol", (TimeoutProtocol,), limits)
 
 
