@@ -8,9 +8,12 @@ import h11
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from regard_service.http.chunks import HeldFlow, Turns, TurnsConnection
 from regard_service.http.connections import state_connection
 from regard_service.http.joined_writes import JoinedWrites
 from regard_service.http.unread_answers import UnreadAnswers
+
+MAX_HEAD_BYTES = 1 << 16  # of a request's line and headers, as uvicorn's
 
 
 class TimeoutProtocol(H11Protocol):
@@ -22,25 +25,48 @@ class TimeoutProtocol(H11Protocol):
 
     timeout_s: ClassVar[float]
     unread: ClassVar[UnreadAnswers]
+    turns: ClassVar[Turns]
+    conn: TurnsConnection
+    flow: HeldFlow
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
     _leave: Callable[[], None] | None = None
+    _is_waiting = False  # for a turn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the timer of the first request."""
-        super().connection_made(JoinedWrites(transport, self.loop))
+        joined = JoinedWrites(transport, self.loop)
+        super().connection_made(joined)
+        self.conn = TurnsConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or MAX_HEAD_BYTES)
+        self.flow = HeldFlow(joined)
         self._watch_request()
 
     def data_received(self, data: bytes) -> None:
         """Stops the timer once a request is complete."""
+        if not self._is_waiting:
+            self.conn.begin_turn()
         super().data_received(data)
         self._watch_request()
 
     def handle_events(self) -> None:
-        """Lets the request know its connection."""
-        super().handle_events()
-        if self.scope is not None:
-            state_connection(cast(Scope, self.scope), self)
+        """Waits for a turn where more chunks have arrived than one has."""
+        self._read_events()
+        if self.conn.is_resting and not self._is_waiting:
+            self._is_waiting = True
+            self.flow.hold()
+            self.turns.add(self)
+
+    def go_on(self) -> bool:
+        """Reads more of the chunks that have arrived. Returns whether there are others."""
+        if self.transport.is_closing():
+            return False
+        self.conn.begin_turn()
+        self._read_events()
+        self._is_waiting = self.conn.is_resting
+        if not self._is_waiting:
+            self.flow.release(self.cycle)
+        self._watch_request()
+        return self._is_waiting
 
     def watch(self, leave: Callable[[], None] | None) -> None:
         """Calls a function when the client leaves, or at once if it has; None: no longer."""
@@ -50,6 +76,12 @@ class TimeoutProtocol(H11Protocol):
         self.flow.resume_reading()  # a large body has paused it, and its end would not be read
         if self.cycle.disconnected:
             leave()
+
+    def _read_events(self) -> None:
+        """Handles what has arrived, and lets the request know its connection."""
+        super().handle_events()
+        if self.scope is not None:
+            state_connection(cast(Scope, self.scope), self)
 
     def on_response_complete(self) -> None:
         """Starts the timer of the next request."""
@@ -87,7 +119,7 @@ class TimeoutProtocol(H11Protocol):
 
 def timeout_protocol(timeout_s: float, max_unread_bytes: int) -> type[TimeoutProtocol]:
     """Returns the protocol with its limits, as the class that uvicorn takes."""
-    limits = {"timeout_s": timeout_s, "unread": UnreadAnswers(max_unread_bytes)}
+    limits = {"timeout_s": timeout_s, "unread": UnreadAnswers(max_unread_bytes), "turns": Turns()}
     return type("TimeoutProtocol", (TimeoutProtocol,), limits)
 
 

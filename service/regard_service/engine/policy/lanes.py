@@ -8,7 +8,7 @@ there, a lane holds as many of one caller's requests as its batches have rows.
 import weakref
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Set
 from typing import NamedTuple
 
 from regard_service.bundle import ImageSource
@@ -56,15 +56,15 @@ class Lanes:
 
     Args:
         max_slots: of a batch.
-        has_many: whether a caller has many requests over all lanes, so that he has many in each.
+        many: callers who have many requests over all lanes, so that they have many in each.
 
     Attributes:
         all: in the order of the workers' next visits.
     """
 
-    def __init__(self, max_slots: int, has_many: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, max_slots: int, many: Set[str] = frozenset()) -> None:
         self._max_slots = max_slots
-        self._has_many = has_many
+        self._many = many
         self.all: deque[Lane] = deque()
         self._of: dict[_Kind, list[Lane]] = {}
         self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
@@ -78,7 +78,7 @@ class Lanes:
         if len(lanes) == 1 and lanes[0].callers.keys() <= {request.caller}:
             return lanes[0]  # nearly always
         few = max(1.0, self._max_slots // kind.num_beams * FEW_FRACTION)
-        has_many = self._has_many(request.caller) or _has_many_in(lanes, request.caller, few)
+        has_many = request.caller in self._many or _has_many_in(lanes, request.caller, few)
         lane = (self._of_many if has_many else self._of_few)(lanes, request.caller, few) or self._open(kind, lanes)
         lane.is_for_many |= has_many and lane.callers.keys() <= {request.caller}
         return lane
@@ -121,7 +121,7 @@ class Lanes:
     def _of_few(self, lanes: list[Lane], caller: str, few: float) -> Lane | None:
         """Of some lanes of one shape, that of a caller who has few requests; None for a new one."""
         shared = [lane for lane in lanes if not _is_for_many(lane, few)]
-        apart = [lane for lane in shared if not any(map(self._has_many, lane.callers))]
+        apart = [lane for lane in shared if self._many.isdisjoint(lane.callers)]
         if not apart and len(lanes) < MAX_OF_SHAPE:
             return None
         return max(apart or shared, key=lambda lane: (lane.callers[caller], lane.callers.total()), default=None)

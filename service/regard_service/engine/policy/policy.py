@@ -87,7 +87,7 @@ class BatchingPolicy:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self._turns = Turns()
-        self._lanes = Lanes(config.max_slots, lambda caller: self._turns.has_many((caller,)))
+        self._lanes = Lanes(config.max_slots, self._turns.many)
         self.lanes = self._lanes.all
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
@@ -137,7 +137,7 @@ class BatchingPolicy:
         expired: Expired = []
         keeps_one = self.keeps_worker_s(now) is not None
         for lane in self._in_turn():
-            if keeps_one and self._turns.has_many(lane.callers):
+            if keeps_one and lane.callers.keys() <= self._turns.many:
                 continue
             work = self._step_work(lane, now, num_idle, no_memory, expired) or self._ahead_work(lane, now, expired)
             if isinstance(work, OpenBatch):
@@ -207,7 +207,7 @@ class BatchingPolicy:
         """Whether an idle worker would get any."""
         if self.keeps_worker_s(now) is None:
             return any(self._has_work(lane) for lane in self.lanes)
-        return any(self._has_work(lane) for lane in self.lanes if not self._turns.has_many(lane.callers))
+        return any(self._has_work(lane) for lane in self.lanes if not lane.callers.keys() <= self._turns.many)
 
     def keeps_worker_s(self, now: float) -> float | None:
         """How long the worker that asks for work has none for callers of many requests, because somebody else is
@@ -216,7 +216,7 @@ class BatchingPolicy:
         left_s = self._expected.until(now) - now
         if left_s <= 0 or self.config.num_workers == 1:
             return None
-        lanes = [lane for lane in self.lanes if lane.callers and self._turns.has_many(lane.callers)]
+        lanes = [lane for lane in self.lanes if lane.callers and lane.callers.keys() <= self._turns.many]
         num_works = sum(lane.num_encoding + sum(batch.is_stepped for batch in lane.batches) for lane in lanes)
         return left_s if num_works >= self.config.num_workers - 1 else None
 
@@ -231,7 +231,7 @@ class BatchingPolicy:
     def others_are_next(self, work: StepBatch, now: float) -> bool:
         """Whether a worker that makes another step before it returns its work would keep others from their turn."""
         callers = work.batch.callers.keys()
-        if not self._turns.is_ahead(callers, now - work.since):
+        if not (self._turns.has_others and self._turns.is_ahead(callers, now - work.since)):
             return self.has_work_beside(work.lane)
         lanes = (lane for lane in self.lanes if lane is not work.lane and not callers.isdisjoint(lane.callers))
         return any(self._has_work(lane) for lane in lanes)

@@ -28,9 +28,14 @@ MAX_REMEMBERED = 4096
 
 
 class Turns:
-    """Seconds of workers that each caller has used, divided by the caller's weight."""
+    """Seconds of workers that each caller has used, divided by the caller's weight.
+
+    Attributes:
+        many: callers who have many requests, for their weight.
+    """
 
     def __init__(self) -> None:
+        self.many: set[str] = set()
         self._num_requests: Counter[str] = Counter()  # of callers who are there
         self._used_s: dict[str, float] = {}
         self._weights: dict[str, float] = {}
@@ -47,10 +52,14 @@ class Turns:
             self._weights[caller] = weight
             self._used_s[caller] = max(self._used_s.get(caller, 0.0), self._least() - HEAD_START_S)
         self._num_requests[caller] += 1
+        if self._num_requests[caller] >= self._weights[caller] * MANY_REQUESTS:
+            self.many.add(caller)
 
     def leave(self, caller: str) -> bool:
         """A request of a caller is over. Returns whether others have requests, and the caller has none left."""
         self._num_requests[caller] -= 1
+        if caller in self.many and self._num_requests[caller] < self._weights[caller] * MANY_REQUESTS:
+            self.many.remove(caller)
         if not self._num_requests[caller]:
             del self._num_requests[caller], self._weights[caller]
             self._most_s = max(self._most_s, self._used_s[caller])
@@ -70,10 +79,6 @@ class Turns:
         have used as little, the fewest requests for their weight. Infinite if there are none.
         """
         return min(map(self._turn, callers), default=(math.inf, math.inf))
-
-    def has_many(self, callers: Collection[str]) -> bool:
-        """Whether all of some callers have many requests."""
-        return all(self._num_requests[each] >= self._weights.get(each, 1.0) * MANY_REQUESTS for each in callers)
 
     def is_ahead(self, callers: Collection[str], more_s: float) -> bool:
         """Whether there are others, and all of them have later turns, after `more_s` that are not charged yet."""
