@@ -257,7 +257,7 @@ class BeamSearch:
         if constrained or guided:
             best_ids, best_scores, best_logprobs = best_ids.copy(), best_scores.copy(), best_logprobs.copy()
         for row in {*constrained, *guided}:
-            candidates = Candidates(ids[row], logprobs[row], logprobs[row])
+            candidates = given = Candidates(ids[row], logprobs[row], logprobs[row])
             if row in constrained:
                 candidates = constrained[row].apply(candidates)
             if weights is not None and row in guided:
@@ -266,7 +266,8 @@ class BeamSearch:
                 steered[row] = self._terms[row].steer(own, candidates, self._scores[row], may_rewind=may_rewind)
                 self._scores[row, steered[row].dropped] = NONE
                 candidates = steered[row].candidates
-            best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
+            if candidates is not given:
+                best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
 
         flat = (len(ids), self.num_beams * width)
         # A running beam's banned tokens still come before those of a beam that has ended, for `_keep_dead_ends`.
@@ -274,7 +275,8 @@ class BeamSearch:
         # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
         for row, each in steered.items():
-            order[row] = allocate(scores[row], np.repeat(each.banks, width), order.shape[1])
+            if each.banks is not None:
+                order[row] = allocate(scores[row], np.repeat(each.banks, width), order.shape[1])
         rows = np.arange(len(ids))[:, None]
         scores = scores[rows, order]
         scores = np.where(scores > BANNED_SCORE / 2, scores, NONE)

@@ -32,14 +32,14 @@ class Steered(NamedTuple):
         replaced: by beam, the token that takes the place of its last one; if there are any, the step comes again.
         rewind: where no beam can go on as it is.
         dropped: beams that cannot be corrected, while others can.
-        banks: int64 [beams], term tokens that a continuation of each beam has.
+        banks: int64 [beams], term tokens that a continuation of each beam has; None if all have as many.
     """
 
     candidates: Candidates
     replaced: dict[int, int]
     rewind: Rewind | None
     dropped: list[int]
-    banks: Int64Array
+    banks: Int64Array | None
 
     @property
     def num_taken_back(self) -> int:
@@ -55,7 +55,7 @@ class BeamTerms:
     def __init__(self, plan: TermPlan, num_beams: int) -> None:
         self._states = [TermState(plan) for _ in range(num_beams)]
         self._next = self._states  # as they are after `steer`
-        self._end_ids = np.array(sorted(plan.end_ids), np.int64)
+        self._end_ids = plan.end_ids
         self._continues = np.frombuffer(plan.terms.spelling.continues, np.bool_)
         self._keeps_words = plan.terms.keeps_words
 
@@ -93,7 +93,7 @@ class BeamTerms:
         if may_rewind and rewind is None and len(ailing) == len(live):
             ailing.remove(best_first[0])
         if rewind is not None:
-            return Steered(candidates, {}, rewind, [], np.zeros(len(running), np.int64))
+            return Steered(candidates, {}, rewind, [], None)
         kept = {beam: move for beam, move in moves.items() if beam not in ailing}
         return self._steered(candidates, kept)._replace(dropped=ailing)
 
@@ -109,21 +109,22 @@ class BeamTerms:
 
     def _steered(self, candidates: Candidates, moves: Mapping[int, Move | None]) -> Steered:
         """Forces the moves of beams, and bans what their terms do not allow."""
-        ids, scores, logprobs = candidates.ids.copy(), candidates.scores.copy(), candidates.logprobs.copy()
-        banks = np.zeros(len(ids), np.int64)
+        banks = np.zeros(len(candidates.ids), np.int64)
         replaced: dict[int, int] = {}
+        forced: dict[int, int] = {}
+        banned: dict[int, BoolArray] = {}
         for beam, decided in moves.items():
             state, move = self._next[beam], decided
             if move is None:
-                scores[beam, self._is_banned(state, ids[beam])] = BANNED
-                move = state.go_on() if (scores[beam] == BANNED).all() else None
+                mask = self._banned(state, candidates.ids[beam])
+                is_stuck = bool((mask | (candidates.scores[beam] == BANNED)).all())
+                move = state.go_on() if is_stuck else None
+                banned.update({} if is_stuck or not mask.any() else {beam: mask})
             banks[beam] = state.num_met + (move is not None)
-            if move is not None and move.num_taken_back:
-                replaced[beam] = move.token
-            elif move is not None:
-                scores[beam] = BANNED
-                ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = move.token, 0.0, 0.0
-        return Steered(Candidates(ids, scores, logprobs), replaced, None, [], banks)
+            if move is not None:
+                (replaced if move.num_taken_back else forced)[beam] = move.token
+        has_banks = len({int(banks[beam]) for beam in moves}) > 1
+        return Steered(_changed(candidates, forced, banned), replaced, None, [], banks if has_banks else None)
 
     def end_soon(self, most: int) -> int:
         """Writes what is missing at once in every beam.
@@ -141,11 +142,11 @@ class BeamTerms:
 
     def extend(self, parents: Int64Array, tokens: Int64Array) -> None:
         """Takes over a step's choice, as `Constraints.extend`."""
-        chosen = zip(parents.tolist(), tokens.tolist(), strict=True)
-        made = [(self._next[parent].copy(), token) for parent, token in chosen]
-        for state, token in made:
+        beams, states = parents.tolist(), self._next
+        made = [states[p].copy() if p in beams[:i] else states[p] for i, p in enumerate(beams)]  # one needs no copy
+        for state, token in zip(made, tokens.tolist(), strict=True):
             state.take(0, token)
-        self._states = self._next = [state for state, _ in made]
+        self._states = self._next = made
 
     def replace(self, replaced: Mapping[int, int]) -> list[int]:
         """Takes over what replaces last tokens; the other beams repeat the step. Returns beams that are equal to others
@@ -169,17 +170,34 @@ class BeamTerms:
         state.take(*to.move)
         self._states = self._next = [state] * len(self._states)
 
-    def _is_banned(self, state: TermState, ids: Int64Array) -> BoolArray:
+    def _banned(self, state: TermState, ids: Int64Array) -> BoolArray:
+        """Which tokens may not come next; bool, as many."""
+        unwanted = (*(self._end_ids if state.has_unmet else ()), *state.unwanted)
         banned = np.zeros(len(ids), np.bool_)
-        if state.has_unmet:
-            banned |= np.isin(ids, self._end_ids)
         if (state.is_fresh or state.is_whole) and self._keeps_words:
             banned |= self._continues[np.minimum(ids, len(self._continues) - 1)] & (ids < len(self._continues))
-        if state.is_fresh and self._keeps_words:
-            banned |= ids == state.begun
-        if state.unwanted:
-            banned |= np.isin(ids, list(state.unwanted))
+            unwanted = (*unwanted, state.begun) if state.is_fresh else unwanted
+        for token in unwanted:
+            banned |= ids == token
         return banned
+
+
+def _changed(candidates: Candidates, forced: Mapping[int, int], banned: Mapping[int, BoolArray]) -> Candidates:
+    """The candidates themselves, if nothing is forced and nothing banned.
+
+    Args:
+        forced: by beam, its only token.
+        banned: by beam, bool [candidates].
+    """
+    if not (forced or banned):
+        return candidates
+    ids, scores, logprobs = candidates.ids.copy(), candidates.scores.copy(), candidates.logprobs.copy()
+    for beam, mask in banned.items():
+        scores[beam, mask] = BANNED
+    for beam, token in forced.items():
+        scores[beam] = BANNED
+        ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = token, 0.0, 0.0
+    return Candidates(ids, scores, logprobs)
 
 
 def allocate(scores: Float32Array, banks: Int64Array, count: int) -> Int64Array:
