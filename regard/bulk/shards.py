@@ -16,7 +16,7 @@ from regard.calls.mapping import Outcome
 from regard.errors.as_json import error_object
 from regard.names import MapEncoding
 from regard.saved import ResultWriter
-from regard.saved.durable import partial_of, publish
+from regard.saved.durable import named, partial_of, publish
 from regard.saved.folders import MANIFEST, failed_name, part_name, parts_of
 from regard.saved.rows import shown_input
 from regard.wire import as_json
@@ -119,8 +119,12 @@ class ShardWriter:
         self._results = ResultWriter(
             folder / part_name(number, shard_format.ending), encoding=shard_format.encoding, top_k=shard_format.top_k
         )
-        self._failed = partial_of(self._failed_path).open("w", encoding="utf-8")
         self._num_failed = 0
+        try:
+            self._failed = partial_of(self._failed_path).open("w", encoding="utf-8")
+        except OSError as error:
+            self._results.__exit__(OSError, error, None)
+            raise
 
     def write(self, row: Row, outcome: Outcome) -> None:
         """Writes the outcome of a row."""
@@ -144,14 +148,22 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._close_failed(is_whole=kind is None)
+        except OSError as problem:
+            partial_of(self._failed_path).unlink(missing_ok=True)
+            self._results.__exit__(OSError, problem, None)
+            raise named(problem, self._failed_path) from problem
+        self._results.__exit__(kind, error, trace)
+
+    def _close_failed(self, *, is_whole: bool) -> None:
         self._failed.close()
-        if kind is None and self._num_failed:
+        if is_whole and self._num_failed:
             publish(self._failed_path)
         else:
             partial_of(self._failed_path).unlink()
-        if kind is None and not self._num_failed:  # a process that was killed here may have left one
+        if is_whole and not self._num_failed:  # a process that was killed here may have left one
             self._failed_path.unlink(missing_ok=True)
-        self._results.__exit__(kind, error, trace)
 
 
 class ShardCloser:

@@ -18,6 +18,13 @@ def publish(path: Path) -> None:
         _sync(path.absolute().parent)
 
 
+def named(error: OSError, path: Path) -> OSError:
+    """Returns an error of the system with the name of the file that it is about, which Arrow's errors lack."""
+    if error.errno is None or error.filename is not None:
+        return error
+    return OSError(error.errno, os.strerror(error.errno), str(path))
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file that has either its old content or all of the new one, whenever the process ends."""
     partial_of(path).write_bytes(content)

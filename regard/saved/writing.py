@@ -18,7 +18,7 @@ from regard.errors.as_json import error_object
 from regard.names import MapEncoding
 from regard.saved.alignments import AlignmentFormat
 from regard.saved.arrow import import_arrow
-from regard.saved.durable import partial_of, publish
+from regard.saved.durable import named, partial_of, publish
 from regard.saved.rows import Row, alignment_of, row_of, shown_input
 from regard.wire import as_json
 
@@ -66,16 +66,27 @@ class ResultWriter:
         self._partial = partial_of(self._path)
         make = ENDINGS[self._path.suffix.lower()]
         alignments = AlignmentFormat(encoding, top_k)
-        self._format = _Parquet(self._partial, alignments) if make is _Parquet else make(self._partial)
+        try:
+            self._format = _Parquet(self._partial, alignments) if make is _Parquet else make(self._partial)
+        except OSError as error:
+            self._partial.unlink(missing_ok=True)
+            raise named(error, self._path) from error
 
     def write(self, outcome: Outcome | Result) -> None:
-        """Writes an outcome of `map`, or a result."""
-        self._format.write(outcome if isinstance(outcome, Outcome) else Outcome(0, "", outcome))
+        """Writes an outcome of `map`, or a result. Raises OSError if the disk is full."""
+        try:
+            self._format.write(outcome if isinstance(outcome, Outcome) else Outcome(0, "", outcome))
+        except OSError as error:
+            raise named(error, self._path) from error
 
     def close(self) -> None:
-        """Finishes the file and gives it its name."""
-        self._format.close()
-        publish(self._path)
+        """Finishes the file and gives it its name. Raises OSError, and leaves no file, if it cannot be written."""
+        try:
+            self._format.close()
+            publish(self._path)
+        except OSError as error:
+            self._partial.unlink(missing_ok=True)
+            raise named(error, self._path) from error
 
     def __enter__(self) -> Self:
         return self
@@ -183,13 +194,13 @@ class _Arrays:
         self._messages.append(row["message"])
 
     def close(self) -> None:
-        self._add("index", np.array(self._columns.pop("index"), np.int64))
-        self._add("score", np.array([np.nan if s is None else s for s in self._columns.pop("score")], np.float32))
-        for name, texts in self._columns.items():
-            self._add(name, np.array([text or "" for text in texts], np.str_))
-        self._add("messages", np.frombuffer(b"".join(self._messages), np.uint8))
-        self._add("message_ends", np.cumsum([len(message) for message in self._messages], dtype=np.int64))
-        self._archive.close()
+        with self._archive:
+            self._add("index", np.array(self._columns.pop("index"), np.int64))
+            self._add("score", np.array([np.nan if s is None else s for s in self._columns.pop("score")], np.float32))
+            for name, texts in self._columns.items():
+                self._add(name, np.array([text or "" for text in texts], np.str_))
+            self._add("messages", np.frombuffer(b"".join(self._messages), np.uint8))
+            self._add("message_ends", np.cumsum([len(message) for message in self._messages], dtype=np.int64))
 
     def _add(self, name: str, values: Any) -> None:
         content = io.BytesIO()

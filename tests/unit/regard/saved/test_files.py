@@ -9,6 +9,7 @@ import pytest
 import regard
 from regard.errors import FieldViolation, InvalidArgument
 from regard.saved import ENDINGS
+from regard.saved.durable import partial_of
 from tests.unit.regard.sample_results import text_result
 
 pytest.importorskip("pyarrow", reason="missing: pyarrow (the extra 'data')")
@@ -122,3 +123,14 @@ def test_a_table_stores_alignments_as_it_is_asked_to(tmp_path: Path, encoding: A
         assert np.array_equal(np.take_along_axis(alignment.values, places, axis=-1), expected)
     assert numbers == pytest.approx(expected, abs=atol)
     assert next(iter(regard.read_results(path))).unwrap() == outcomes()[0].unwrap()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is the disk without room")
+@FORMATS
+def test_a_full_disk_is_an_error_with_the_files_name_and_leaves_none(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{ending}"
+    partial_of(path).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        regard.write_results([text_result(["a"], ["b"])] * 5, path)
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
