@@ -198,7 +198,8 @@ def test_a_slip_in_an_option_is_a_violation(options: dict[str, object], field: s
         (
             {"explain": ["random", "oclusion"]},
             "explain.evidence[1]",
-            "'oclusion' is none of rollout, value_norm, contribution, occlusion, random, alignment; did you mean 'occlusion'?",
+            "'oclusion' is none of rollout, value_norm, contribution, occlusion, random, alignment; "
+            "did you mean 'occlusion'?",
         ),
         (
             {"explain": ""},
