@@ -1,12 +1,12 @@
 """Checks evidence for labels and objects: runs a model without it, and with nothing else (DeYoung et al. 2020)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from regard.arrays import Float32Array
+from regard.arrays import Array, Float32Array
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import BoxesOutput, LabelsOutput
 from regard_service.calls.erasing import Units
@@ -165,7 +165,9 @@ class Explainer:
             with self._planner.permit(case.model, outline, len(requests)) as permit:
                 permit.extend(requests)
                 results = await permit.run_all(requests)
-            found += [followed.probability_of(result.outputs) for result in results]
+            outputs = [each.outputs for each in results]
+            (probabilities,) = await self._pool.finish([partial(_followed, followed, outputs)])
+            found += probabilities
         return np.array(found, np.float32)
 
 
@@ -201,6 +203,10 @@ def _offered_evidence(model: LoadedModel) -> tuple[Evidence, ...]:
 
 def _made(makers: Sequence[Callable[[], Part]]) -> list[Part]:
     return [make() for make in makers]
+
+
+def _followed(followed: Followed, outputs: Sequence[Mapping[str, Array]]) -> list[float]:
+    return [followed.probability_of(each) for each in outputs]
 
 
 def _counts(num_units: int) -> list[int]:

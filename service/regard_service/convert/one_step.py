@@ -1,7 +1,7 @@
 """Calls of models without a decoder, from and to protobuf messages."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
@@ -196,7 +196,16 @@ def is_slow_to_write(results: Iterable[OneStepResult]) -> bool:
         num_tokens += len(result.read.source.tokens)
         if isinstance(result, EncodeResult):
             num_weights += WEIGHTS_PER_NUMBER * result.vector.size
+        num_weights += WEIGHTS_PER_NUMBER * sum(each.scores.size for each in _explanations_of(result))
     return num_weights > MAX_WEIGHTS_AT_ONCE or num_tokens > MAX_TOKENS_AT_ONCE
+
+
+def _explanations_of(result: OneStepResult) -> Iterator[Explanation]:
+    if isinstance(result, DetectResult):
+        for found in result.detections:
+            yield from found.explanations
+    elif isinstance(result, (ClassifyResult, AnswerResult)):
+        yield from result.explanations
 
 
 def write_encode(results: Sequence[EncodeResult], options: AttentionOptions) -> pb.EncodeResponse:

@@ -210,9 +210,14 @@ def test_a_slip_in_an_option_is_a_violation(options: dict[str, object], field: s
         (
             {"explain": ["random", "oclusion"]},
             "explain.evidence[1]",
-            "'oclusion' is none of rollout, value_norm, contribution, occlusion, random; did you mean 'occlusion'?",
+            "'oclusion' is none of rollout, value_norm, contribution, occlusion, random, alignment; "
+            "did you mean 'occlusion'?",
         ),
-        ({"explain": ""}, "explain.evidence[0]", "'' is none of rollout, value_norm, contribution, occlusion, random"),
+        (
+            {"explain": ""},
+            "explain.evidence[0]",
+            "'' is none of rollout, value_norm, contribution, occlusion, random, alignment",
+        ),
         ({"explain": 5}, "explain.evidence", "must be a list; it is of type int"),
         ({"explain": "random", "explain_label": 5}, "explain.label", "must be a text; it is of type int"),
         (
