@@ -95,4 +95,5 @@ def _peer(
             "requests": requests, "server_pid": worker.pid,
         }  # fmt: skip
         how = "HTTP" if is_http else "thin gRPC servicer"
-        yield RunningServer(name, f"{how}, {answer['setting']}", answer["versions"], load)
+        setting, is_slow = f"{how}, {answer['setting']}", name == SENTENCE_TRANSFORMERS
+        yield RunningServer(name, setting, answer["versions"], load, slow=is_slow)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from regard_service.bundle import (
+    AttentionLayout,
     BoxesOutput,
     Bundle,
     LabelsOutput,
@@ -121,8 +122,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield from _decoder_facts(manifest)
     else:
         yield "tokens", f"source up to {manifest.max_source_tokens}"
-        layout = manifest.attention
-        yield "attention", f"{layout.encoder_layers} layers x {layout.encoder_heads} heads"
+        yield "attention", _encoder_attention(manifest.attention)
     if manifest.task != "captioning":
         yield "reads", manifest.text_unit + (f" of {manifest.unit_tokens} tokens" if manifest.unit_tokens else "")
     yield "scores", _settings(manifest.scores)
@@ -131,6 +131,20 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "verification", _verdict(manifest)
     for precision, times in manifest.verification.get("step_ms", {}).items():
         yield f"{precision} step", ", ".join(f"{ms:g} ms for {n} at a time" for n, ms in times.items())
+
+
+def _encoder_attention(layout: AttentionLayout) -> str:
+    """What a model without a decoder attends with; "" if it does not."""
+    parts = []
+    if layout.encoder_layers:
+        parts.append(f"{layout.encoder_layers} layers x {layout.encoder_heads} heads")
+    if layout.layers:
+        parts.append(f"queries in {layout.layers} layers x {layout.heads} heads")
+    if layout.channel_layers:
+        parts.append(f"gates of {layout.channels} channels in {layout.channel_layers} layers")
+    if layout.spatial_layers:
+        parts.append(f"gates of positions in {layout.spatial_layers} layers")
+    return ", ".join(parts)
 
 
 def _decoder_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.cli.commands import inspect_command
 from regard_export.errors import ExportError
 from regard_export.exporting.encoder_export import export_encoder
 from regard_export.exporting.options import ExportOptions
@@ -41,6 +43,9 @@ def test_the_graphs_compute_what_the_net_computes(tmp_path: Path, gate: Gate) ->
     sizes = manifest.attention.channel_layers, manifest.attention.channels, manifest.attention.spatial_layers
     assert sizes == {"none": (0, 0, 0), "squeeze_excitation": (2, 8, 0), "cbam": (2, 8, 2)}[gate]
     assert (manifest.description, manifest.scores) == ("letters", {"accuracy": 50.0})
+    shown = " ".join(CliRunner().invoke(inspect_command, [str(tmp_path / "bundle")]).stdout.split())  # without breaks
+    assert ("gates of 8 channels in 2 layers" in shown) == ("channel" in found)
+    assert ("gates of positions in 2 layers" in shown) == ("spatial" in found)
 
 
 def test_traces_have_the_gates_of_every_layer(tmp_path: Path) -> None:
