@@ -61,7 +61,9 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:
-        if any(mark in str(error) for mark in DAMAGE) or not _begins_as_pytorch_writes(file):
+        if not _begins_as_pytorch_writes(file):
+            raise ExportError(f"{file} is no file that PyTorch saved, or damaged: it begins otherwise") from error
+        if any(mark in str(error) for mark in DAMAGE):
             raise ExportError(
                 f"{file} is no file that PyTorch saved, or damaged: {str(error).splitlines()[0]}"
             ) from error

@@ -42,7 +42,7 @@ def read_codes(file: Path) -> Codes:
     if file.stat().st_size > MAX_CODES_BYTES:
         raise ExportError(f"{file} has {file.stat().st_size} bytes; at most {MAX_CODES_BYTES} are read")
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except ValueError as error:
         raise ExportError(f"{file} is no text in UTF-8: {error}") from error
     if lines and not lines[-1]:

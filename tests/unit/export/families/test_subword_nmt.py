@@ -14,7 +14,7 @@ from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.loading import load_source_model
-from regard_export.families.toolkits.subword_nmt import read_codes
+from regard_export.families.toolkits.subword_nmt import Codes, read_codes
 from regard_service.generation import Generation
 from regard_service.text.moses.tokenizer import MosesTokenizer
 from tests.parity.families.exports import serving
@@ -131,6 +131,8 @@ def test_damaged_files_are_refused_with_their_line(tmp_path: Path, content: byte
 def test_old_files_have_no_version(tmp_path: Path) -> None:
     (tmp_path / "bpe.model").write_text("a b\nab c</w>\n")
     assert read_codes(tmp_path / "bpe.model").version == "0.1"
+    (tmp_path / "bpe.model").write_bytes(b"\xef\xbb\xbf#version: 0.2\r\na b\r\n")  # as editors on Windows save it
+    assert read_codes(tmp_path / "bpe.model") == Codes((("a", "b"),), "0.2")
 
 
 def test_a_folder_needs_one_pair_of_languages(package: Path) -> None:
