@@ -121,7 +121,7 @@ async def test_connections_take_turns_for_a_quarter_of_the_time() -> None:
         loop.call_soon(callback)
 
     stand_in = SimpleNamespace(time=lambda: now, call_soon=loop.call_soon, call_later=call_later)
-    with mock.patch.object(asyncio, "get_running_loop", lambda: stand_in):
+    with mock.patch.object(asyncio, "get_running_loop", return_value=stand_in):
         turns = Turns()
         turns.add(Resting("one"))
         turns.add(Resting("two"))
