@@ -60,6 +60,15 @@ def _post(body: bytes) -> Attack:
     return attack
 
 
+def _byte_by_byte(target: Target) -> None:
+    """A body of 500,000 chunks of a byte."""
+    fields = ("Host: 127.0.0.1", "content-type: application/json", "transfer-encoding: chunked")
+    head = "\r\n".join(("POST /v1/translate HTTP/1.1", *fields)).encode()
+    with socket.create_connection(("127.0.0.1", target.http_port), timeout=ROUND_TIMEOUT_S) as connection:
+        connection.sendall(head + b"\r\n\r\n" + b"1\r\n \r\n" * 500_000 + b"0\r\n\r\n")
+        connection.recv(65_536)
+
+
 def _unfinished(target: Target) -> None:
     """Ten halves of messages of 30 MB on each of five connections."""
     opened = [RawConnection(target.grpc_port) for _ in range(5)]
@@ -195,6 +204,7 @@ ATTACKS: Mapping[str, Callable[[], Attack]] = {
     "8 million empty texts": lambda: _call(b"\x12\x00" * 8_000_000),
     "4 million kinds of maps": lambda: _call(_kinds()),
     "JSON of 4 million texts": lambda: _post(b'{"texts": [' + b'"",' * 4_000_000 + b'""]}'),
+    "body of 500,000 chunks of a byte": lambda: _byte_by_byte,
     "50 unfinished messages": lambda: _unfinished,
     "answers that nobody reads": lambda: _unread,
     "maps that no message holds": lambda: _call(_maps()),

@@ -10,8 +10,14 @@ from typing import Any, Protocol
 import h11
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
+from regard_service.calls.interpreter import interpreter_shared
+
 CHUNKS_A_TURN = 256
 """Two milliseconds' worth."""
+
+
+RESTS = 3
+"""After a turn, the next begins after this many times as long."""
 
 
 class TurnsConnection(h11.Connection):
@@ -72,7 +78,7 @@ class Resting(Protocol):
 
 
 class Turns:
-    """Gives the connections of an event loop turns, one after the other, at most half of the time."""
+    """Gives the connections of an event loop turns, one after the other, at most a quarter of the time."""
 
     def __init__(self) -> None:
         self._waiting: deque[Resting] = deque()
@@ -88,8 +94,9 @@ class Turns:
     def _next(self) -> None:
         loop, connection = asyncio.get_running_loop(), self._waiting.popleft()
         began = loop.time()
-        if connection.go_on():
-            self._waiting.append(connection)
+        with interpreter_shared():
+            if connection.go_on():
+                self._waiting.append(connection)
         self._is_going = bool(self._waiting)
         if self._is_going:
-            loop.call_later(loop.time() - began, self._next)
+            loop.call_later(RESTS * (loop.time() - began), self._next)

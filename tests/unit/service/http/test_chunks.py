@@ -1,14 +1,16 @@
 """Bodies in very many chunks, over a real connection: the application gets them whole, and the event loop goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import h11
 import pytest
 
 from regard_service.http import chunks
-from regard_service.http.chunks import TurnsConnection
+from regard_service.http.chunks import Turns, TurnsConnection
 from regard_service.http.server import HttpServer
 from tests.waiting import PATIENCE_S, until
 
@@ -98,3 +100,32 @@ async def test_large_chunks_and_bodies_without_are_whole(port: int, turns: list[
     assert await answers(port, large, 1) == [b"4000000"]
     plain = b"POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 3000000\r\n\r\n" + b"a" * 3_000_000
     assert await answers(port, plain, 1) == [b"3000000"]
+
+
+async def test_connections_take_turns_for_a_quarter_of_the_time() -> None:
+    loop, order, rests = asyncio.get_running_loop(), list[str](), list[float]()
+    now = 0.0
+
+    class Resting:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def go_on(self) -> bool:
+            nonlocal now
+            now += 0.002
+            order.append(self.name)
+            return order.count(self.name) < 3
+
+    def call_later(delay: float, callback: Callable[[], None]) -> None:
+        rests.append(delay)
+        loop.call_soon(callback)
+
+    stand_in = SimpleNamespace(time=lambda: now, call_soon=loop.call_soon, call_later=call_later)
+    with mock.patch.object(asyncio, "get_running_loop", return_value=stand_in):
+        turns = Turns()
+        turns.add(Resting("one"))
+        turns.add(Resting("two"))
+        while len(order) < 6:
+            await asyncio.sleep(0)
+    assert order == ["one", "two"] * 3
+    assert rests == [pytest.approx(0.006)] * 5
