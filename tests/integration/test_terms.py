@@ -187,6 +187,11 @@ def test_phrases_are_suppressed(client: regard.Client) -> None:
         ({"num_alternatives": 17}, "num_alternatives", "must be in [1, 16]"),
         ({"num_alternatives": 2, "format": "html"}, "text_options.format", "prefixes and alternatives"),
         ({"suppressed": ["a\tb"]}, "suppressed[0]", "has a control character"),
+        (
+            {"terms": {"dog": "großer Köter"}, "suppressed": ["Hund", "Köter"]},
+            "suppressed[1]",
+            "terms[0], 'großer Köter'",
+        ),
         ({"glossaries": ["a", "a"]}, "glossaries[1]", "named more than once"),
     ],
 )

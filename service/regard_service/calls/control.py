@@ -1,8 +1,10 @@
 """What a call says about its outputs: terms, prefixes, alternatives and phrases that must not occur, for one model."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from regard_service.calls.inputs import Input
 from regard_service.calls.prefixes import PrefixReader
@@ -79,6 +81,7 @@ def read_control(call: TranslateCall, model: LoadedModel, target: str, glossarie
     terms = prefixes = None
     if control.terms or control.glossaries:
         _check_terms(control.terms, phrases, violations)
+        _check_suppressed(control.terms, control.suppressed, violations)
         own = TermFinder((entry, f"terms[{index}]") for index, entry in enumerate(control.terms))
         stored = [
             _stored(glossaries(name), index, call, target, violations) for index, name in enumerate(control.glossaries)
@@ -98,6 +101,16 @@ def _check_terms(terms: tuple[GlossaryEntry, ...], phrases: PhraseWriter, violat
         violations.add(f"terms[{index}]", f"contradicts an earlier term: {description}")
     for index, description in check_writable(terms, phrases):
         violations.add(f"terms[{index}].target", description)
+
+
+def _check_suppressed(terms: tuple[GlossaryEntry, ...], suppressed: tuple[str, ...], violations: Violations) -> None:
+    """No output can have a term and lack a phrase of it."""
+    for number, phrase in enumerate(suppressed):
+        whole = re.compile(rf"(?<!\w){re.escape(phrase.strip())}(?!\w)")
+        holders = (each for each in enumerate(terms) if phrase in each[1].target and whole.search(each[1].target))
+        for index, term in islice(holders, 1):
+            fault = f"is {phrase!r}, which the target of terms[{index}], {term.target!r}, contains"
+            violations.add(f"suppressed[{number}]", fault)
 
 
 def _stored(
