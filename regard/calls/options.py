@@ -55,7 +55,7 @@ class AttentionOptions(TypedDict, total=False):
 
     `attention` names one kind of map or several; True is the alignment. With `words` the maps' axes count words instead
     of tokens. `attention_top_k` is how many weights of each row the server sends, the largest ones. The other options
-    are those of the proto's AttentionConfig.
+    are those of the proto's AttentionConfig. Without `attention` they are refused; `attention=False` leaves maps out.
     """
 
     attention: bool | AttentionKind | Sequence[AttentionKind] | None

@@ -58,7 +58,7 @@ def read_inference(given: Given) -> Inference:
     faults += [
         FieldViolation(name, f"must be an object; it is {shown(value[name])}")
         for name in ("parameters", "options")
-        if not isinstance(value.get(name) or {}, dict)
+        if not isinstance(value.get(name), dict | None)
     ]
     if faults:
         raise InvalidInput(faults)

@@ -38,6 +38,7 @@ def test_json_is_json_whatever_curl_says_that_it_is() -> None:
         (b"{}", ["inputs"]),
         (b'{"inputs": null, "parameters": 3}', ["inputs", "parameters"]),
         (b'{"inputs": "a", "options": [1]}', ["options"]),
+        (b'{"inputs": "a", "parameters": [], "options": 0}', ["parameters", "options"]),
         (b'{"input": "a"}', ["input", "inputs"]),
         (b'{"inputs": "a", "inputs": "b"}', ["inputs"]),
         (b"\xff", ["request"]),
