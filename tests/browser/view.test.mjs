@@ -387,3 +387,12 @@ test("a page without confidences has no shaded text", async () => {
   assert.equal(await page.locator(".shaded").isVisible(), false);
   await close();
 });
+
+test("in the width of a notebook the words' pictures stand side by side", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("caption"), { width: 740 });
+  const [first, second] = await page.locator(".filmstrip li").evaluateAll((items) => items.map((item) => item.getBoundingClientRect().top));
+  assert.equal(first, second);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  assert.deepEqual(complaints, []);
+  await close();
+});

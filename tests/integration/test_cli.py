@@ -388,6 +388,7 @@ def test_what_errors_call_a_field_is_an_option(server: FakeServer) -> None:
 def test_help_is_a_command_too() -> None:
     assert regard("help").stdout == regard("--help").stdout
     assert regard("help", "translate").stdout == regard("translate", "--help").stdout
+    assert regard("version").stdout == regard("--version").stdout
 
 
 def test_summarize_takes_texts_and_files(server: FakeServer, tmp_path: Path) -> None:
