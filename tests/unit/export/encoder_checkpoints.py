@@ -15,6 +15,7 @@ from tests.unit.export.family_checkpoints import byte_level, from_sentencepiece,
 from tests.unit.export.vision_checkpoints import randomize_parameters, vision_config
 
 unigrams = partial(from_sentencepiece, file="sentencepiece.bpe.model", kind="unigram")
+deberta_pieces = from_sentencepiece(transformers.DebertaV2Tokenizer, file="spm.model", kind="unigram")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 DISTILBERT_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
 DEBERTA_SIZES: dict[str, Any] = {
@@ -33,7 +34,7 @@ KINDS: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "roberta": ("Roberta", partial(byte_level, transformers.RobertaTokenizer), SIZES, 50),
     "distilbert": ("DistilBert", word_pieces, DISTILBERT_SIZES, 48),
     "xlm-roberta": ("XLMRoberta", unigrams(transformers.XLMRobertaTokenizer), SIZES, 50),
-    "deberta-v2": ("DebertaV2", word_pieces, DEBERTA_SIZES, 48),
+    "deberta-v2": ("DebertaV2", deberta_pieces, DEBERTA_SIZES, 48),
     "camembert": ("Camembert", unigrams(transformers.CamembertTokenizer), SIZES, 50),
 }
 PICTURE_KINDS = {"vit": "ViT", "deit": "DeiT", "beit": "Beit", "swin": "Swin"}
