@@ -53,7 +53,7 @@ async def test_all_objects_are_collected_now_and_then_and_never_in_between(monke
     monkeypatch.setattr(lifetime, "GC_INTERVAL_S", 1e6)
     await asyncio.sleep(0.05)  # what it sleeps now began before
     before = stats()[2]["collections"]
-    held = [[] for _ in range(300_000)]
+    held: list[list[int]] = [[] for _ in range(300_000)]
     assert stats()[2]["collections"] == before
     assert stats()[0]["collections"] > 0
     assert held

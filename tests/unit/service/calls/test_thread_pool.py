@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +16,8 @@ from regard_service.auth.caller import set_caller
 from regard_service.calls.thread_pool import MAX_REST_S, BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
 from tests.waiting import PATIENCE_S, until
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ async def test_nothing_stays_in_memory_until_the_garbage_collector_comes(
         gc.enable()
 
 
-async def run_as(pool: BoundedThreadPool, caller: str, functions: list[Callable[[], str]]) -> list[str]:
+async def run_as(pool: BoundedThreadPool, caller: str, functions: Sequence[Callable[[], T]]) -> list[T]:
     set_caller(caller)
     return await pool.run(functions)
 
