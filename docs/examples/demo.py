@@ -19,7 +19,7 @@ from regard.terminal import print_alignment, print_regions
 HERE = Path(__file__).parent
 
 EVERYDAY_LIMITS = (
-    "trained for less than two hours on two cores: it translates short sentences of everyday life; longer ones, news, "
+    "trained for a few hours on a CPU: it translates short sentences of everyday life; longer ones, news, "
     "law, medicine and idioms become fluent nonsense"
 )
 CAPTION_LIMITS = (
