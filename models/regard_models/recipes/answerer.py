@@ -7,8 +7,8 @@ A small convolutional net sees the picture, and cross-attention in both directio
 question (`nets/answerer.py`). A batch has some questions about each of its pictures, and convolves each picture once.
 
 The checkpoint that ships is of a trial of 2,000 steps with this net, data, batches and rates, whose script drew the
-questions in another order: 196 s of CPU time, 98.69 % of the test questions right. It learned shapes only after more
-than 1,000 steps: few of a batch's questions ask for them.
+questions in another order: 196 s of CPU time, 98.69 % of the test questions right. This recipe, run to its end, has
+98.13 %. Both learned shapes only after more than 1,000 steps: few of a batch's questions ask for them.
 """
 
 import argparse
