@@ -7,7 +7,10 @@ from pydantic import Field, model_validator
 
 from regard_service.bundle.schema import Count, Schema
 
-Feature = Literal["surprise", "worst", "short", "long", "repeated", "copied", "pieces", "novelty", "uncovered"]
+Feature = Literal[
+    "surprise", "worst", "second", "first", "end", "short", "long", "repeated", "copied", "pieces", "novelty",
+    "uncovered",
+]  # fmt: skip
 
 
 class WordCalibration(Schema):

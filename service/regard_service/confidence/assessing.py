@@ -12,6 +12,9 @@ from regard_service.domain.results import Hypothesis, Result, Risk, RiskKind, Ri
 _KINDS: Mapping[Feature, RiskKind] = {
     "surprise": "unlikely",
     "worst": "unlikely",
+    "second": "unlikely",
+    "first": "unlikely",
+    "end": "unlikely",
     "short": "too_short",
     "long": "too_long",
     "repeated": "looping",

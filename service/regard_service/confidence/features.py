@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 
 from regard_service.bundle import Feature
 from regard_service.domain.results import Token
@@ -28,7 +29,8 @@ def features(
 
     Returns:
         surprise: minus the mean log-probability of the target's tokens.
-        worst: minus the least of them.
+        worst, second: minus the least of them, and the second least.
+        first, end: minus that of the first token and of the last, by which the output ends.
         short, long: how far the length is below and above the usual.
         repeated: the share of tokens that occurred before.
         copied: the share of the target's pieces that are the source's.
@@ -46,6 +48,9 @@ def features(
     found: dict[Feature, float] = {
         "surprise": -sum(logprobs) / len(logprobs),
         "worst": -min(logprobs),
+        "second": -min(logprobs) if len(logprobs) == 1 else -nsmallest(2, logprobs)[1],
+        "first": -logprobs[0],
+        "end": -logprobs[-1],
         "short": max(0.0, -distance),
         "long": max(0.0, distance),
         "repeated": 1 - len(set(pieces)) / max(1, len(pieces)),

@@ -45,3 +45,14 @@ def test_every_output_has_finite_features_and_a_score(source: str, target: str, 
 
 def test_nothing_at_all_has_features() -> None:
     assert all(math.isfinite(value) for value in features([], [], 0.0).values())
+
+
+def test_single_unlikely_tokens_are_told_apart() -> None:
+    target = [
+        token._replace(logprob=logprob)
+        for token, logprob in zip(_tokens("a b c"), (-1.0, -4.0, -2.0, -3.0), strict=True)
+    ]
+    found = features(_tokens("x y z"), target, 0.0)
+    assert (found["worst"], found["second"], found["first"], found["end"]) == (4, 3, 1, 3)
+    alone = features(_tokens("x"), target[:1], 0.0)
+    assert alone["worst"] == alone["second"] == alone["first"] == alone["end"] == 1
