@@ -72,9 +72,11 @@ def add_novelty(model: ModelProto, learned: NoveltyModel, *, has_lengths: bool) 
             graph.input.append(helper.make_tensor_value_info("source_lengths", TensorProto.INT32, ["requests"]))
     else:
         pooled = nodes.add("ReduceMean", [memory, axis], keepdims=0)
-    flat = nodes.add("Reshape", [pooled, nodes.constant(np.array([0, -1], np.int64))])
+    flat = nodes.add("Reshape", [pooled, nodes.constant(np.array([0, 1, -1], np.int64))])
     centred = nodes.add("Sub", [flat, nodes.constant(learned.mean)])
-    standard = nodes.add("MatMul", [centred, nodes.constant(learned.whitening)])
+    # A MatMul of one row takes another kernel where weights are not packed, which rounds in another way.
+    products = nodes.add("Mul", [centred, nodes.constant(learned.whitening.T)])
+    standard = nodes.add("ReduceSum", [products, nodes.constant(np.array([2], np.int64))], keepdims=0)
     last = nodes.constant(np.array([1], np.int64))
     mean_square = nodes.add("ReduceMean", [nodes.add("Mul", [standard, standard]), last], keepdims=0)
     floored = nodes.add("Max", [mean_square, nodes.constant(np.array(_FLOOR, np.float32))])

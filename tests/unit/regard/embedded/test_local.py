@@ -42,7 +42,7 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(regard.RegardError, match=r"in this process: no model everyone in .*; there are: everyday, "):
+    with pytest.raises(regard.RegardError, match=r"in this process: no model everyone in .*; there are: .*everyday, "):
         regard.local("everyone")
     with pytest.raises(TypeError, match="bundles are folders or names of models; one is of type list"):
         regard.local(["everyday"])  # type: ignore[arg-type]
