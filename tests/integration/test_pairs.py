@@ -14,7 +14,7 @@ from regard_service.app.server import Server
 
 SOURCE, TARGET = "Where is the old library?", "Wo ist die alte Bibliothek?"
 WRONG = "Ich habe gestern zwei Hunde gesehen."
-NONSENSE = "xqzt blorf snarg wibble frotz"
+NONSENSE = "flurb mixtle prangdo vescu thoop zark"
 
 
 def test_a_translation_is_scored_as_the_search_scored_it(client: regard.Client) -> None:
