@@ -361,7 +361,7 @@ test("a text that is too long is refused or cut with the remedy beside it: to sp
   const whole = await answerOf("/v1/summarize", { texts: [LONG], model, style, truncation: "split_and_join" });
   assert.equal(await textOf(page), whole.hypotheses[0].text.trim());
   assert.ok(whole.hypotheses[0].text.length > cut.length);
-  assert.match(await page.locator(".same-call code").textContent(), /"truncation":"TRUNCATION_SPLIT_AND_JOIN"/);
+  assert.match(await page.locator(".same-call code").textContent(), /"truncation":"split_and_join"/);
   assert.match(page.url(), /long=TRUNCATION_SPLIT_AND_JOIN/);
   await page.getByRole("radio", { name: "Python" }).check();
   assert.match(await page.locator(".same-call code").textContent(), /truncation="split_and_join"/);

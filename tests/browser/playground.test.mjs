@@ -331,7 +331,7 @@ test("a dropped file that cannot be read is refused in words, and the earlier an
 });
 
 const PAGE =
-  "The new garden\n\nOur school has a new garden. It is behind the old house.\n\n- Bring some water.\n" +
+  "The new garden\n\nOur school has a new garden. It is behind the old house.\n\n- Please bring water.\n" +
   "- Write to info@example.org.\n\nhttps://example.org/garden\n";
 
 const DE = { model: "everyday", target_language: "de" };
@@ -810,7 +810,7 @@ test("a word of a translation can be exchanged, and the rest follows", async () 
   const prefix = words.slice(0, 2).join(" ") + " ";
   const body = { texts: [TEXT], model: "everyday", target_language: "de", target_prefixes: [{ text: prefix }], num_alternatives: 6 };
   const { results } = await answerOf("/v1/translate", body);
-  const expected = results[0].hypotheses.map(({ text }) => text.slice(prefix.length).split(" ")[0]);
+  const expected = results[0].hypotheses.map(({ text }) => text.slice(prefix.length).trimStart().split(" ")[0]);
   assert.deepEqual(await list.locator("strong").allTextContents(), expected);
   await b.screenshot(page, "playground-alternatives");
 

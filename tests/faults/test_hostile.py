@@ -401,7 +401,7 @@ def test_answers_over_http_that_nobody_reads_give_way_where_memory_is_short(smal
     """20 answers of some 7 MB, more than the system buffers, on as many connections. Their time is minutes."""
     expected, pid = translate(small), small.process.pid
     before = rested_bytes(small)
-    asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 12, target_language="de", attention=ALL_MAPS)
+    asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 18, target_language="de", attention=ALL_MAPS)
     body = json_format.MessageToJson(asked, preserving_proto_field_name=True).encode()
     fields = ("Host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}")
     head = "\r\n".join(("POST /v1/translate HTTP/1.1", *fields))

@@ -329,7 +329,7 @@ def test_a_page_of_more_sentences_than_the_queue_has_places(small_queue: Server)
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("The house is red. Go home.[^1]\n\n[^1]: The house is red.", ".[^1]\n\n[^1]: "),
+        ("The house is red. Go home.[^1]\n\n[^1]: The house is red.", "[^1]\n\n[^1]: "),
         ("<i>Where are you?</i>\nGo home.", "?</i>\n"),
         ("The 1990s and the '80s were great.", " 80 "),
         ("He is 1.85 m tall and weighs 80 kg.", "1,85 m"),
