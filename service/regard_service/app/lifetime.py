@@ -18,8 +18,9 @@ GC_YOUNG_OBJECTS = 20_000
 
 # A collection of all objects holds every thread, 26 ms for the JSON of ten answers with maps. Python begins one
 # whenever a quarter has been added, several times a second where large answers come and go. Circles are few, as calls
-# make none that hold much, so one a minute is enough.
-GC_INTERVAL_S = 60.0
+# make none that hold much, so one in five seconds is enough; with fewer, garbage that attackers cause could fill
+# the memory of a small pod.
+GC_INTERVAL_S = 5.0
 GC_NEVER = 1 << 30  # collections of the middle generation, until Python would begin one
 
 # A worker that returns from a step of a few milliseconds waits for the interpreter's lock while the event loop holds
