@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from regard_service.auth.caller import set_caller
+from regard_service.calls.present import PresentCallers
 from regard_service.calls.thread_pool import MAX_REST_S, BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
 from tests.waiting import PATIENCE_S, until
@@ -90,10 +91,15 @@ async def test_nothing_stays_in_memory_until_the_garbage_collector_comes(
                 await pool.run([make])
             except InvalidInput:
                 assert is_refused
-        await asyncio.sleep(0)
-        assert sum(each() is not None for each in seen) <= 1
+        await until(lambda: sum(each() is not None for each in seen) <= 1)  # threads leave their last frames
+        assert len(seen) == 20
     finally:
         gc.enable()
+
+
+def stopped_clock() -> float:
+    """A time in which no caller leaves, however slow the machine is."""
+    return 0.0
 
 
 async def run_as(pool: BoundedThreadPool, caller: str, functions: Sequence[Callable[[], T]]) -> list[T]:
@@ -142,18 +148,21 @@ async def test_a_caller_leaves_a_thread_and_places_to_the_others(pool: BoundedTh
 
 async def test_beside_others_a_caller_rests_for_as_long_as_he_worked(pool: BoundedThreadPool) -> None:
     """Whoever else has work is served meanwhile, by the only thread."""
-    narrow, order = BoundedThreadPool(num_threads=1, max_waiting=100), list[tuple[str, float]]()
+    narrow, order = BoundedThreadPool(1, 100, PresentCallers(stopped_clock)), list[tuple[str, float]]()
+    may_end = threading.Event()
 
     def work(caller: str) -> None:
         order.append((caller, time.monotonic()))
-        time.sleep(MAX_REST_S / 2)
-        narrow.present.meet("honest")
+        assert may_end.wait(PATIENCE_S)
+        time.sleep(MAX_REST_S / 2)  # at least: the rest is as long, and only a lower bound is asserted
 
     narrow.present.meet("honest")
     many = asyncio.create_task(run_as(narrow, "many", [partial(work, "many")] * 3))
     await until(lambda: len(order) == 1)
-    await asyncio.create_task(run_as(narrow, "honest", [partial(work, "honest")]))
-    await many
+    honest = asyncio.create_task(run_as(narrow, "honest", [partial(work, "honest")]))
+    await asyncio.sleep(0)  # it waits behind the other two
+    may_end.set()
+    await asyncio.gather(many, honest)
     begins = [began for caller, began in order if caller == "many"]
     assert order[1][0] == "honest"
     assert all(after - before >= 0.99 * MAX_REST_S for before, after in pairwise(begins))
@@ -166,16 +175,17 @@ async def test_a_lone_caller_does_not_rest(pool: BoundedThreadPool) -> None:
 
 
 async def test_closing_ends_a_rest() -> None:
-    wide = BoundedThreadPool(num_threads=2, max_waiting=100)
+    wide = BoundedThreadPool(2, 100, PresentCallers(stopped_clock))
 
     def work() -> None:
-        wide.present.meet("honest")
         time.sleep(MAX_REST_S)
 
+    wide.present.meet("honest")
     many = asyncio.create_task(run_as(wide, "many", [work] * 50))
     await until(lambda: bool(wide._rests))
     wide.close()
     await asyncio.to_thread(wide._threads.shutdown)
+    assert not any(thread.is_alive() for thread in wide._threads._threads)
     many.cancel()
     await asyncio.gather(many, return_exceptions=True)
 
